@@ -1,1 +1,28 @@
-//! Opened with its first content.
+//! Engines: what turns messages into text. One trait, five kinds behind it.
+//!
+//! ```text
+//! Engine ─┬─ IsolatedEngine ── stdio frames ──► child: serve ── llama (llama.cpp, slots decoded together)
+//!         ├─ OpenAiEngine ──── /v1/chat/completions (SSE) ──► Ollama, LM Studio, vLLM, llama-server, …
+//!         ├─ RemoteEngine ──── NDJSON of our own inference door ──► another node of mine
+//!         └─ ScriptedEngine    (feature `test-support`) queued replies, recorded requests
+//! ```
+//!
+//! **Invariants.** A request that cannot fit is refused before a token is generated. A stream either ends with
+//! exactly one `Done` or with an error; it never just stops. A crash of the native code ends the child, never us.
+
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod isolate;
+#[cfg(feature = "llama")]
+mod llama;
+pub mod request;
+#[cfg(feature = "llama")]
+pub mod serve;
+
+pub use engine::{Capabilities, Engine, EventStream, Reply, collect};
+pub use error::Error;
+pub use event::{Event, Finish, TokenUsage};
+pub use isolate::{EngineState, IsolateConfig, IsolatedEngine, Supervisor};
+pub use request::{CompletionRequest, CountRequest, Message, Role};

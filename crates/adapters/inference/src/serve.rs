@@ -1,0 +1,143 @@
+//! The child's side of the pipe: load a model, say so, then answer frames until standard input closes.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use crate::Error;
+use crate::frame::{Ask, MAX_LINE_BYTES, Tell, decode, encode};
+use crate::llama::batcher::Batcher;
+use crate::llama::model::Loaded;
+
+/// Lines read ahead of the decoding loop; the pipe itself holds the rest back.
+const INBOX_LINES: usize = 64;
+
+/// What to serve.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// A GGUF file.
+    pub model: PathBuf,
+    /// Most tokens of one request, prompt and answer; never more than the model was trained for.
+    pub context: Option<u32>,
+    /// Threads that compute; default all the process may use.
+    pub threads: Option<u32>,
+    /// Requests decoded together; default four.
+    pub slots: Option<u32>,
+}
+
+/// Serves the process's own standard input and output. The process ends when its parent does: the reader
+/// sees the closed pipe even while a step is being computed. (A parent-death signal would be tied to the
+/// *thread* that forked us, and an async runtime may retire that thread while the parent lives.)
+pub fn run_stdio(config: &ServeConfig) -> Result<(), Error> {
+    serve(config, std::io::stdin(), std::io::stdout().lock(), || std::process::exit(0))
+}
+
+/// Serves any pair of byte streams; returns when `input` ends.
+pub fn run(config: &ServeConfig, input: impl Read + Send + 'static, output: impl Write) -> Result<(), Error> {
+    serve(config, input, output, || {})
+}
+
+enum Inbound {
+    Ask(Ask),
+    Bad(Error),
+}
+
+fn serve(
+    config: &ServeConfig,
+    input: impl Read + Send + 'static,
+    mut output: impl Write,
+    at_end: impl FnOnce() + Send + 'static,
+) -> Result<(), Error> {
+    let (sender, inbox) = sync_channel(INBOX_LINES);
+    thread::Builder::new()
+        .name("frames".into())
+        .spawn(move || {
+            read_lines(input, &sender);
+            at_end();
+        })
+        .map_err(|error| Error::protocol(format!("no reader thread: {error}")))?;
+    let outcome = Loaded::open(config).and_then(|loaded| {
+        let mut batcher = Batcher::new(&loaded)?;
+        tell(&mut output, &[Tell::Ready { capabilities: loaded.capabilities.clone() }])?;
+        answer(&mut batcher, &inbox, &mut output)
+    });
+    if let Err(error) = &outcome {
+        tell(&mut output, &[Tell::Failed { error: error.clone() }])?;
+    }
+    outcome
+}
+
+/// The decoding loop: take in what has come, then advance everybody by one token.
+fn answer(
+    batcher: &mut Batcher<'_>,
+    inbox: &Receiver<Inbound>,
+    output: &mut impl Write,
+) -> Result<(), Error> {
+    loop {
+        if batcher.is_idle() {
+            let Ok(first) = inbox.recv() else { return Ok(()) };
+            tell(output, &take(batcher, first))?;
+        }
+        loop {
+            match inbox.try_recv() {
+                Ok(next) => tell(output, &take(batcher, next))?,
+                Err(std::sync::mpsc::TryRecvError::Empty) => break,
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(()),
+            }
+        }
+        tell(output, &batcher.step())?;
+    }
+}
+
+fn take(batcher: &mut Batcher<'_>, inbound: Inbound) -> Vec<Tell> {
+    let told = match inbound {
+        Inbound::Bad(error) => Some(Tell::Refused { id: None, error }),
+        Inbound::Ask(Ask::Complete { id, request }) => Some(match batcher.submit(id, request) {
+            Ok(event) => Tell::Step { id, event },
+            Err(error) => Tell::Refused { id: Some(id), error },
+        }),
+        Inbound::Ask(Ask::Count { id, request }) => Some(match batcher.count(&request) {
+            Ok(tokens) => Tell::Counted { id, tokens },
+            Err(error) => Tell::Refused { id: Some(id), error },
+        }),
+        Inbound::Ask(Ask::Cancel { id }) => batcher.cancel(id).map(|event| Tell::Step { id, event }),
+    };
+    told.into_iter().collect()
+}
+
+fn tell(output: &mut impl Write, tells: &[Tell]) -> Result<(), Error> {
+    if tells.is_empty() {
+        return Ok(());
+    }
+    let lines = tells.iter().map(encode).collect::<Result<String, Error>>()?;
+    let written = output.write_all(lines.as_bytes()).and_then(|()| output.flush());
+    written.map_err(|error| Error::protocol(format!("the parent does not listen: {error}")))
+}
+
+/// Reads until the end, or until a line so long that nothing after it can be trusted.
+fn read_lines(input: impl Read, inbox: &SyncSender<Inbound>) {
+    let mut reader = BufReader::new(input);
+    let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
+    loop {
+        let mut line = Vec::new();
+        match reader.by_ref().take(limit).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) if line.ends_with(b"\n") => {}
+            Ok(_) => {
+                let cut =
+                    Error::protocol(format!("a frame ended after {} bytes without a line end", line.len()));
+                // The loop may be gone already; then nobody needs to know.
+                let _ = inbox.send(Inbound::Bad(cut));
+                return;
+            }
+        }
+        let inbound = match std::str::from_utf8(&line).map_err(|_| Error::protocol("a frame is not UTF-8")) {
+            Ok(text) => decode(text.trim_end()).map_or_else(Inbound::Bad, Inbound::Ask),
+            Err(error) => Inbound::Bad(error),
+        };
+        if inbox.send(inbound).is_err() {
+            return;
+        }
+    }
+}
