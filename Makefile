@@ -1,0 +1,58 @@
+# The front door. Every command here first installs what is missing and says so; `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+CARGO ?= cargo
+# Passed on by `make up ARGS="--roles worker"`.
+ARGS ?=
+
+# nextest runs the tests side by side and names the slow ones; plain cargo runs the same tests.
+RUN_TESTS = $(if $(shell PATH="$(PATH)" command -v cargo-nextest),nextest run --profile $(PROFILE),test --lib --bins --tests)
+PROFILE ?= default
+
+# `check` relies on the order of what it lists.
+.NOTPARALLEL:
+.PHONY: help setup tools demo test up check fmt clippy tidy doc deny
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what building and testing need (apt or brew, rustup)
+	@scripts/setup.sh
+
+tools: setup ## Install what `make check` needs beyond that (cargo-nextest, cargo-deny)
+	@scripts/setup.sh --tools
+
+demo: setup ## Let the shipped model write a patch for examples/textstats and prove it
+	@scripts/demo.sh
+
+test: setup ## Run every test, on SQLite and PostgreSQL
+	@echo "==> building the programs the tests start (the first build compiles llama.cpp: minutes)"
+	$(CARGO) build --locked --workspace --bins
+	@echo "==> testing"
+	$(CARGO) $(RUN_TESTS) --locked --workspace
+	@echo "==> testing the examples in the documentation"
+	$(CARGO) test --locked --workspace --doc
+
+up: setup ## Start a node with all roles on this machine (stop with Ctrl-C)
+	$(CARGO) build --locked
+	$(CARGO) run --locked --bin edgecoder -- up $(ARGS)
+
+check: tools fmt clippy tidy test doc deny ## Everything a change must pass
+	@echo "==> all checks passed"
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+tidy: ## Check floors, purity, sizes and names
+	$(CARGO) xtask tidy
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+deny:
+	$(CARGO) deny --log-level error check
