@@ -55,4 +55,6 @@ doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 deny:
-	$(CARGO) deny --log-level error check
+	$(CARGO) deny --log-level error check bans licenses sources
+	@if $(CARGO) deny --log-level error fetch db; then $(CARGO) deny --log-level error check --disable-fetch advisories; \
+	else echo "advisories: NOT checked, the database could not be fetched"; fi
