@@ -1,0 +1,64 @@
+//! The launcher of confined runs: single-threaded, no sockets but the one it was given, no allocation limits
+//! to fear. Three processes take part:
+//!
+//! - the **supervisor** (this program): sets up cgroups and id maps, waits, kills, tells the outcome;
+//! - the **first process** of the new namespaces: builds the root, then only reaps;
+//! - the **payload**: lays the files, gives up everything it holds, becomes the command.
+//!
+//! What goes wrong before the command starts is told over a pipe that the command never has, so no payload
+//! can fake a failed set-up, nor its own status.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::launch::{Failure, Outcome, Stage};
+
+mod cgroup;
+mod files;
+mod filter;
+mod first;
+mod ids;
+mod lower;
+mod news;
+mod payload;
+mod root;
+mod supervisor;
+mod sys;
+
+pub(crate) use cgroup::sweep;
+
+/// Reads a launch from standard input, runs it, and answers on the same socket.
+pub fn main() -> ExitCode {
+    match supervisor::run() {
+        Ok((mut control, outcome)) => match answer(&mut control, &outcome) {
+            Ok(()) => ExitCode::SUCCESS,
+            // Nobody listens any more, and everything is dead.
+            Err(_gone) => ExitCode::FAILURE,
+        },
+        Err(error) => {
+            // The node shows this as the reason why there is no report.
+            let _unheard = writeln!(io::stderr(), "edgecoder-jail: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(control: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
+    control.write_all(&serde_json::to_vec(outcome)?)
+}
+
+/// Names the step that an error belongs to.
+trait During<T> {
+    fn during(self, doing: impl Into<String>) -> Result<T, Failure>;
+    fn during_job(self, doing: impl Into<String>) -> Result<T, Failure>;
+}
+
+impl<T, E: std::fmt::Display> During<T> for Result<T, E> {
+    fn during(self, doing: impl Into<String>) -> Result<T, Failure> {
+        self.map_err(|cause| Failure { stage: Stage::Host, doing: doing.into(), cause: cause.to_string() })
+    }
+
+    fn during_job(self, doing: impl Into<String>) -> Result<T, Failure> {
+        self.map_err(|cause| Failure { stage: Stage::Job, doing: doing.into(), cause: cause.to_string() })
+    }
+}

@@ -1,0 +1,305 @@
+//! Bounds on memory and processes by cgroup, version 1 or 2, where this process may make groups.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, getpid};
+
+use crate::launch::{LaunchLimits, Layers};
+
+/// Groups are named after their launcher, so that a later one can tell which are left over.
+const PREFIX: &str = "edgecoder-jail-";
+/// How often a group that the kernel still calls busy is tried again, a millisecond apart.
+const REMOVE_TRIES: u32 = 200;
+/// The first process is not the payload's to count.
+const OWN_PROCESSES: u32 = 1;
+/// Memory limits are kept in pages; the largest in use on Linux.
+const PAGE_BYTES: u64 = 65_536;
+
+/// A directory in which groups of one controller may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    version: u8,
+    controller: &'static str,
+    folder: PathBuf,
+}
+
+/// The groups of one run; removed when dropped.
+#[derive(Debug, Default)]
+pub(super) struct Cgroup {
+    memory: Option<Place>,
+    pids: Option<Place>,
+    cpu: Option<Place>,
+}
+
+impl Cgroup {
+    /// Makes the groups, writes their limits and reads them back. What is refused is left out.
+    pub(super) fn create(limits: &LaunchLimits) -> Self {
+        let mut made = Self::default();
+        let name = format!("{PREFIX}{}", getpid().as_raw_nonzero());
+        for place in places() {
+            let slot = match place.controller {
+                "memory" => &mut made.memory,
+                "pids" => &mut made.pids,
+                _ => &mut made.cpu,
+            };
+            let group = Place { folder: place.folder.join(&name), ..place };
+            if slot.is_none() && group.make().and_then(|()| group.limit(limits)).is_ok() {
+                *slot = Some(group);
+            }
+        }
+        made
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &Place> {
+        [&self.memory, &self.pids, &self.cpu].into_iter().flatten()
+    }
+
+    /// Moves `pid` in, and makes sure that it is.
+    pub(super) fn join(&self, pid: Pid) -> io::Result<()> {
+        let pid = pid.as_raw_nonzero().to_string();
+        for group in self.groups() {
+            let members = group.folder.join("cgroup.procs");
+            fs::write(&members, &pid)?;
+            if !fs::read_to_string(&members)?.lines().any(|line| line == pid) {
+                return Err(io::Error::other("the process did not enter the cgroup"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the groups alone: the copy of this value in a cloned process does not own them.
+    pub(super) fn forget(self) {
+        std::mem::forget(self);
+    }
+
+    pub(super) fn bounds_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    pub(super) fn bounds_processes(&self) -> bool {
+        self.pids.is_some()
+    }
+
+    /// Processor time used so far, where it is counted.
+    pub(super) fn cpu_ms(&self) -> Option<u64> {
+        let group = self.cpu.as_ref()?;
+        if group.version == 1 {
+            let nanoseconds: u64 = group.read("cpuacct.usage")?.trim().parse().ok()?;
+            return Some(nanoseconds / 1_000_000);
+        }
+        Some(group.field("cpu.stat", "usage_usec")? / 1000)
+    }
+
+    /// Whether the kernel killed a process of the run for want of memory.
+    pub(super) fn ran_out_of_memory(&self) -> bool {
+        let Some(group) = &self.memory else { return false };
+        let file = if group.version == 1 { "memory.oom_control" } else { "memory.events" };
+        group.field(file, "oom_kill").is_some_and(|count| count > 0)
+    }
+
+    /// The cgroup part of the layers.
+    pub(super) fn layers(&self) -> Layers {
+        let version = |group: &Option<Place>| group.as_ref().map(|group| group.version);
+        let peak = self.memory.as_ref().and_then(|group| {
+            let file = if group.version == 1 { "memory.max_usage_in_bytes" } else { "memory.peak" };
+            group.read(file)?.trim().parse().ok()
+        });
+        Layers {
+            memory_cgroup: version(&self.memory),
+            pids_cgroup: version(&self.pids),
+            memory_peak_bytes: peak,
+            cpu_ms: self.cpu_ms(),
+            ..Layers::default()
+        }
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for group in self.groups() {
+            for _ in 0..REMOVE_TRIES {
+                match fs::remove_dir(&group.folder) {
+                    Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    // Gone already: version 2 has one group for all controllers.
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    fn make(&self) -> io::Result<()> {
+        match fs::create_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Writes the limits of this controller; a group that does not hold them is taken away again.
+    fn limit(&self, limits: &LaunchLimits) -> io::Result<()> {
+        let memory = limits.memory_bytes.saturating_add(limits.disk_bytes);
+        let processes = u64::from(limits.processes.saturating_add(OWN_PROCESSES));
+        let set = match (self.controller, self.version) {
+            ("memory", 1) => {
+                self.bound("memory.limit_in_bytes", memory).and_then(|()| {
+                    // Absent where swap is not accounted, and then there is nothing to bound.
+                    self.bound_if_present("memory.memsw.limit_in_bytes", memory)
+                })
+            }
+            ("memory", _) => self
+                .bound("memory.max", memory)
+                .and_then(|()| self.bound_if_present("memory.swap.max", 0))
+                .and_then(|()| self.bound_if_present("memory.oom.group", 1)),
+            ("pids", _) => self.bound("pids.max", processes),
+            _ => Ok(()),
+        };
+        if set.is_err() && self.version == 1 {
+            fs::remove_dir(&self.folder)?;
+        }
+        set
+    }
+
+    fn bound(&self, file: &str, value: u64) -> io::Result<()> {
+        let path = self.folder.join(file);
+        fs::write(&path, value.to_string())?;
+        let kept: u64 = fs::read_to_string(&path)?.trim().parse().map_err(io::Error::other)?;
+        if kept > value.saturating_add(PAGE_BYTES) {
+            return Err(io::Error::other(format!("{file} did not take the limit")));
+        }
+        Ok(())
+    }
+
+    fn bound_if_present(&self, file: &str, value: u64) -> io::Result<()> {
+        if fs::exists(self.folder.join(file))? { self.bound(file, value) } else { Ok(()) }
+    }
+
+    fn read(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.folder.join(file)).ok()
+    }
+
+    fn field(&self, file: &str, name: &str) -> Option<u64> {
+        let text = self.read(file)?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+}
+
+/// Removes the groups of launchers that were killed before they could. Never touches a group with members:
+/// the kernel refuses to remove those.
+pub(crate) fn sweep() {
+    for place in places() {
+        let Ok(entries) = fs::read_dir(&place.folder) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let launcher = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            let dead = |pid: &str| matches!(fs::exists(Path::new("/proc").join(pid)), Ok(false));
+            if launcher.is_some_and(dead) {
+                // Still busy, or swept by another node at the same time; both are fine.
+                let _left = fs::remove_dir(entry.path());
+            }
+        }
+    }
+}
+
+fn places() -> Vec<Place> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut found = places_v1(&own, &mounts);
+    for folder in folders_v2(&own, &mounts) {
+        let enabled = fs::read_to_string(folder.join("cgroup.subtree_control")).unwrap_or_default();
+        for controller in ["memory", "pids"] {
+            if enabled.split_whitespace().any(|name| name == controller) {
+                found.push(Place { version: 2, controller, folder: folder.clone() });
+            }
+        }
+        if enabled.split_whitespace().any(|name| name == "memory") {
+            found.push(Place { version: 2, controller: "cpu", folder });
+        }
+    }
+    found
+}
+
+/// The group this process is in, for each controller of version 1: ours go below it and inherit its bounds.
+fn places_v1(own: &str, mounts: &str) -> Vec<Place> {
+    let mut found = Vec::new();
+    for (wanted, controller) in [("memory", "memory"), ("pids", "pids"), ("cpuacct", "cpu")] {
+        let has = |list: &str| list.split(',').any(|name| name == wanted);
+        let path = own.lines().find_map(|line| {
+            let mut parts = line.splitn(3, ':').skip(1);
+            has(parts.next()?).then(|| parts.next())?
+        });
+        let mount = mounts.lines().filter_map(Mount::parse).find(|m| m.kind == "cgroup" && has(m.options));
+        if let (Some(path), Some(mount)) = (path, mount) {
+            found.push(Place { version: 1, controller, folder: mount.folder(path) });
+        }
+    }
+    found
+}
+
+/// Where version 2 may let us make groups: below our own, or beside it, for a group with members of its own
+/// cannot hand controllers down.
+fn folders_v2(own: &str, mounts: &str) -> Vec<PathBuf> {
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"));
+    let mount = mounts.lines().filter_map(Mount::parse).find(|mount| mount.kind == "cgroup2");
+    let (Some(path), Some(mount)) = (path, mount) else { return Vec::new() };
+    let own = mount.folder(path);
+    let beside = own.parent().filter(|parent| parent.starts_with(mount.point)).map(Path::to_owned);
+    [Some(own), beside].into_iter().flatten().collect()
+}
+
+struct Mount<'a> {
+    root: &'a str,
+    point: &'a str,
+    kind: &'a str,
+    options: &'a str,
+}
+
+impl<'a> Mount<'a> {
+    /// One line of mountinfo: `id parent dev root point options … - kind source super-options`.
+    fn parse(line: &'a str) -> Option<Self> {
+        let (before, after) = line.split_once(" - ")?;
+        let mut before = before.split(' ').skip(3);
+        let mut after = after.split(' ');
+        let (root, point, kind) = (before.next()?, before.next()?, after.next()?);
+        Some(Self { root, point, kind, options: after.nth(1)? })
+    }
+
+    /// The directory of group `path`; a container may show only a part of the hierarchy.
+    fn folder(&self, path: &str) -> PathBuf {
+        let inside = Path::new(path).strip_prefix(self.root).unwrap_or_else(|_| Path::new(""));
+        Path::new(self.point).join(inside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+30 25 0:26 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+31 25 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+32 25 0:28 /docker/abc /sys/fs/cgroup/pids ro shared:9 - cgroup cgroup rw,pids
+33 25 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
+";
+
+    #[test]
+    fn groups_go_below_our_own() {
+        let own = "4:memory:/a/b\n3:cpu,cpuacct:/\n8:pids:/docker/abc\n1:name=systemd:/\n0::/u/s\n";
+        let place = |controller, folder: &str| Place { version: 1, controller, folder: folder.into() };
+        let expected = [
+            place("memory", "/sys/fs/cgroup/memory/a/b"),
+            place("pids", "/sys/fs/cgroup/pids/"),
+            place("cpu", "/sys/fs/cgroup/cpu,cpuacct/"),
+        ];
+        assert_eq!(places_v1(own, MOUNTS), expected);
+        let both = ["/sys/fs/cgroup/unified/u/s", "/sys/fs/cgroup/unified/u"].map(PathBuf::from);
+        assert_eq!(folders_v2(own, MOUNTS), both);
+        assert_eq!(folders_v2("0::/\n", MOUNTS), [PathBuf::from("/sys/fs/cgroup/unified/")]);
+        assert_eq!(places_v1("", ""), []);
+    }
+}

@@ -1,0 +1,169 @@
+//! The outer process: prepares on the host's side, waits, kills, and tells what happened.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Gid, Uid, fchown, fstat};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, waitpid};
+
+use super::During;
+use super::cgroup::Cgroup;
+use super::files::Laid;
+use super::first::{self, Prepared};
+use super::ids::Ids;
+use super::lower;
+use super::news::{self, News};
+use super::sys::{self, Cloned};
+use crate::execution::Exit;
+use crate::launch::{Failure, LaunchSpec, Layers, Outcome};
+
+/// How often the processor time of the cgroup is read.
+const CPU_CHECK: Duration = Duration::from_millis(100);
+
+/// Runs the launch that stands on standard input. The error is for a node that talks nonsense.
+pub(super) fn run() -> io::Result<(UnixStream, Outcome)> {
+    sys::close_others(false)?;
+    let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let (spec, contents) = LaunchSpec::read(&mut control)?;
+    let laid = |(file, content): (&crate::launch::LaidFile, Option<Vec<u8>>)| Laid {
+        path: file.path.clone(),
+        content,
+        executable: file.executable,
+    };
+    let files = spec.files.iter().zip(contents).map(laid).collect();
+    let outcome = match supervise(&spec, files, &control) {
+        Ok(outcome) => outcome,
+        Err(failure) => Outcome::Failed(failure),
+    };
+    Ok((control, outcome))
+}
+
+/// A run that has begun.
+struct Run<'a> {
+    pid: Pid,
+    pidfd: OwnedFd,
+    cgroup: Cgroup,
+    control: &'a UnixStream,
+    spec: &'a LaunchSpec,
+}
+
+fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Result<Outcome, Failure> {
+    let deadline = Instant::now() + Duration::from_millis(spec.limits.wall_ms);
+    let ids = Ids::choose();
+    give_streams(&ids);
+    let lower = lower::prepare(&spec.root, &ids)?;
+    let cgroup = Cgroup::create(&spec.limits);
+    let (go_read, go_write) = pipe_with(PipeFlags::CLOEXEC).during("opening a pipe")?;
+    let (news_read, news_write) = news::pipe().during("opening a pipe")?;
+    let bounded = cgroup.bounds_memory() && cgroup.bounds_processes();
+    match sys::clone(sys::NAMESPACES).during("creating namespaces")? {
+        Cloned::Child => {
+            drop((go_write, news_read, cgroup.forget()));
+            first::main(spec, Prepared { lower, files, ids, bounded }, go_read, news_write)
+        }
+        Cloned::Parent(pid, pidfd) => {
+            drop((go_read, news_write, lower, files));
+            let run = Run { pid, pidfd, cgroup, control, spec };
+            let cause = run.release(&ids, go_write).and_then(|()| run.watch(deadline));
+            run.end(cause, news_read)
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Puts the child where it belongs and lets it go. If we die before, its pipe closes and it exits.
+    fn release(&self, ids: &Ids, go: OwnedFd) -> Result<(), Failure> {
+        ids.install(self.pid).during("mapping user ids")?;
+        self.cgroup.join(self.pid).during("joining the cgroup")?;
+        // Under pressure the kernel should pick the payload before the node; refused only to the powerless.
+        let _best_effort =
+            std::fs::write(format!("/proc/{}/oom_score_adj", self.pid.as_raw_nonzero()), "500");
+        std::fs::File::from(go).write_all(b"g").during("releasing the child")
+    }
+
+    /// Waits for the end, or for a reason to make one.
+    fn watch(&self, deadline: Instant) -> Result<Option<Exit>, Failure> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Some(Exit::WallTimeout));
+            }
+            let mut waiting = [
+                PollFd::new(&self.pidfd, PollFlags::IN),
+                PollFd::new(self.control, PollFlags::IN | PollFlags::RDHUP),
+            ];
+            let timeout = Timespec::try_from(left.min(CPU_CHECK)).during("reading the clock")?;
+            match poll(&mut waiting, Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error).during("waiting"),
+            }
+            if !waiting[0].revents().is_empty() {
+                return Ok(None);
+            }
+            if !waiting[1].revents().is_empty() {
+                // The node closed its end: it gave up on the run, or died.
+                return Ok(Some(Exit::Signal(Signal::KILL.as_raw())));
+            }
+            if self.over_cpu() {
+                return Ok(Some(Exit::CpuTimeout));
+            }
+        }
+    }
+
+    fn over_cpu(&self) -> bool {
+        self.cgroup.cpu_ms().is_some_and(|used| used >= self.spec.limits.cpu_ms)
+    }
+
+    /// Kills what is left, reaps it, and puts together what happened. Killing the first process makes the
+    /// kernel kill the whole namespace before `waitpid` returns.
+    fn end(self, cause: Result<Option<Exit>, Failure>, news: OwnedFd) -> Result<Outcome, Failure> {
+        // It may just have ended by itself.
+        let _dead_already = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        waitpid(Some(self.pid), WaitOptions::empty()).during("reaping")?;
+        let news = news::hear(news).during("hearing the child")?;
+        let mut layers = self.cgroup.layers();
+        let mut ended = None;
+        for item in news {
+            match item {
+                News::Failed(failure) => return Ok(Outcome::Failed(failure)),
+                News::Root { overlay, lock_isolation, proc_mounted } => {
+                    layers = Layers { overlay, lock_isolation, proc_mounted, ..layers };
+                }
+                News::Landlock(abi) => layers.landlock_abi = Some(abi),
+                News::Ended(exit) => ended = Some(exit),
+            }
+        }
+        let exit = self.judge(cause?, ended);
+        Ok(Outcome::Ended { exit, layers })
+    }
+
+    fn judge(&self, cause: Option<Exit>, ended: Option<Exit>) -> Exit {
+        let killed = Exit::Signal(Signal::KILL.as_raw());
+        let exit = cause.or(ended).unwrap_or(killed);
+        let out_of_cpu = [Exit::Signal(libc::SIGXCPU), Exit::Code(128 + libc::SIGXCPU)].contains(&exit);
+        let by_itself = cause.is_none();
+        if by_itself && exit != Exit::Code(0) && self.cgroup.ran_out_of_memory() {
+            Exit::OutOfMemory
+        } else if by_itself && (out_of_cpu || (exit != Exit::Code(0) && self.over_cpu())) {
+            Exit::CpuTimeout
+        } else {
+            exit
+        }
+    }
+}
+
+/// Hands the output pipes to the payload's user, or programs that reopen `/dev/stderr` are refused.
+fn give_streams(ids: &Ids) {
+    let (uid, gid) = ids.host_payload();
+    for stream in [rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let is_pipe = fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+        if ids.root_inside && is_pipe {
+            // Only convenience hangs on it.
+            let _best_effort = fchown(stream, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The few system calls that have no safe wrapper. The launcher is single-threaded throughout, which is what
+//! makes cloning and continuing to allocate sound.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::process::Pid;
+
+/// Every namespace but the cgroup one, which must wait until the cgroup is joined: otherwise
+/// `/proc/self/cgroup` shows the host's path.
+pub(super) const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS;
+
+/// The two sides of a clone.
+pub(super) enum Cloned {
+    /// In the new process.
+    Child,
+    /// In the caller.
+    Parent(Pid, OwnedFd),
+}
+
+/// Like `fork`, into the namespaces of `flags`, with a pidfd for the caller.
+#[expect(unsafe_code, reason = "no safe wrapper of clone3 exists")]
+pub(super) fn clone(flags: i32) -> io::Result<Cloned> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: all-zero is the documented default of every field.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = u64::from((flags | libc::CLONE_PIDFD).cast_unsigned());
+    args.pidfd = (&raw mut pidfd) as u64;
+    args.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
+    // SAFETY: `args` is valid for its size; without CLONE_VM and a stack this is fork, and the process has
+    // one thread, so the child may go on like the parent.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
+    match i32::try_from(pid).ok().filter(|&pid| pid >= 0) {
+        None => Err(io::Error::last_os_error()),
+        Some(0) => Ok(Cloned::Child),
+        Some(pid) => {
+            // SAFETY: the kernel has just opened it for us alone.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Cloned::Parent(Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?, pidfd))
+        }
+    }
+}
+
+/// Marks every descriptor but the first three as closed on exec, or closes them now.
+#[expect(unsafe_code, reason = "no safe wrapper of close_range exists")]
+pub(super) fn close_others(on_exec: bool) -> io::Result<()> {
+    let flags = if on_exec { libc::CLOSE_RANGE_CLOEXEC } else { 0 };
+    // SAFETY: called either before any descriptor is owned, or without closing anything.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, flags) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// All signals as a fresh process has them; the Rust runtime ignores SIGPIPE, which children would inherit.
+#[expect(unsafe_code, reason = "dispositions have no safe wrapper")]
+pub(super) fn default_signals() {
+    // Past libc, which will not touch the two signals that it keeps for itself but leaves ignored on spawn.
+    let default = [0_u64; 4];
+    for signal in 1..=64 {
+        // SAFETY: all-zero is the default disposition and installs no code; the buffer is at least as large
+        // as the kernel's structure; refusals (SIGKILL, SIGSTOP) are harmless.
+        unsafe {
+            let none = std::ptr::null_mut::<libc::c_void>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, size_of::<u64>());
+        }
+    }
+    // SAFETY: an initialised empty set is installed as the mask.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// A cgroup namespace of our own, so that the payload does not see the host's path.
+#[expect(unsafe_code, reason = "rustix marks unshare unsafe for the sake of CLONE_FILES")]
+pub(super) fn unshare_cgroup() -> io::Result<()> {
+    // SAFETY: no descriptor table is unshared.
+    Ok(unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWCGROUP) }?)
+}
+
+/// Brings the loopback interface up: tests talk to servers they start.
+#[expect(unsafe_code, reason = "interface ioctls have no safe wrapper")]
+pub(super) fn loopback_up() -> io::Result<()> {
+    // SAFETY: a plain socket; the descriptor is ours alone.
+    let socket = unsafe {
+        let raw = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedFd::from_raw_fd(raw)
+    };
+    // SAFETY: all-zero is a valid request; name and flags are filled in.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = libc::c_char::try_from(b'l').unwrap_or_default();
+    request.ifr_name[1] = libc::c_char::try_from(b'o').unwrap_or_default();
+    request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP | libc::IFF_RUNNING).unwrap_or_default();
+    // SAFETY: the kernel reads one `ifreq`.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Makes a detached mount read-only and shows its files under the ids of the user namespace `ids`.
+pub(super) fn idmap(mount: impl AsFd, ids: impl AsFd) -> io::Result<()> {
+    let flags = libc::MOUNT_ATTR_IDMAP | libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
+    let ids = u64::try_from(ids.as_fd().as_raw_fd()).unwrap_or_default();
+    set_attributes(mount, c"", libc::AT_EMPTY_PATH, flags | libc::MOUNT_ATTR_NODEV, ids)
+}
+
+/// Makes a mount and all below it read-only.
+pub(super) fn read_only_recursive(at: impl AsFd, path: &CStr) -> io::Result<()> {
+    let flags = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    set_attributes(at, path, libc::AT_RECURSIVE, flags, 0)
+}
+
+#[expect(unsafe_code, reason = "no safe wrapper of mount_setattr exists")]
+fn set_attributes(at: impl AsFd, path: &CStr, how: i32, flags: u64, ids: u64) -> io::Result<()> {
+    let attributes = libc::mount_attr { attr_set: flags, attr_clr: 0, propagation: 0, userns_fd: ids };
+    // SAFETY: the descriptor, the string and the structure outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            at.as_fd().as_raw_fd(),
+            path.as_ptr(),
+            how,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The Landlock ABI of the running kernel, 0 or less without it. Asked of the kernel itself: the file that
+/// lists security modules is often not mounted.
+#[expect(unsafe_code, reason = "the landlock crate keeps its own query private")]
+pub(super) fn landlock_abi() -> i32 {
+    const VERSION: u32 = 1;
+    // SAFETY: with this flag the kernel reads no structure.
+    let abi = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0_usize, VERSION)
+    };
+    i32::try_from(abi).unwrap_or(0)
+}

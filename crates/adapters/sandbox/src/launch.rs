@@ -1,0 +1,303 @@
+//! The conversation between node and launcher, and the pure function that turns a job into it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use edgecoder_base::Level;
+use edgecoder_base::snapshot::is_safe_path;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::execution::{Exit, Job, Limits};
+
+/// Longest header the launcher reads: 200,000 paths of ordinary length.
+const MAX_HEADER_BYTES: u32 = 64 * 1024 * 1024;
+/// Most content of laid files: a patch is small, a hidden test suite rarely exceeds this.
+const MAX_CONTENT_BYTES: u64 = 256 * 1024 * 1024;
+/// Longest command; `execve` refuses single arguments over 128 KiB.
+const MAX_COMMAND_BYTES: usize = 128 * 1024 - 1;
+/// The system's part of `PATH` inside.
+const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+/// Credentials that package tools keep inside their own root; an empty file stands in their place.
+const MASKED: &[&str] =
+    &["credentials", "credentials.toml", ".netrc", ".npmrc", ".pypirc", ".git-credentials", ".env"];
+/// Tool chains that must be told where they live, because `HOME` is not theirs: last component, variable.
+const ROOT_VARIABLES: &[(&str, &str)] = &[
+    (".cargo", "CARGO_HOME"),
+    (".rustup", "RUSTUP_HOME"),
+    (".pyenv", "PYENV_ROOT"),
+    (".nvm", "NVM_DIR"),
+    (".volta", "VOLTA_HOME"),
+    (".rbenv", "RBENV_ROOT"),
+    (".bun", "BUN_INSTALL"),
+];
+
+/// Everything the launcher needs, with nothing left for it to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchSpec {
+    /// The lower tree of `/job`.
+    pub root: PathBuf,
+    /// Files laid over it; contents follow the header in this order.
+    pub files: Vec<LaidFile>,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Read-only trees at their own path.
+    pub tool_chains: Vec<PathBuf>,
+    /// Names hidden in the top of every tool chain.
+    pub masked: Vec<String>,
+    /// Bounds.
+    pub limits: LaunchLimits,
+}
+
+/// One file laid over the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaidFile {
+    /// Relative path, safe.
+    pub path: String,
+    /// Size of the content, bytes; none deletes.
+    pub size: Option<u64>,
+    /// Whether the owner may execute it.
+    pub executable: bool,
+}
+
+/// Bounds the launcher keeps; output is bounded by the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchLimits {
+    /// Wall-clock time.
+    pub wall_ms: u64,
+    /// Processor time.
+    pub cpu_ms: u64,
+    /// Memory of programs.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub processes: u32,
+    /// Files in `/job` and `/tmp`.
+    pub disk_bytes: u64,
+}
+
+impl From<&Limits> for LaunchLimits {
+    fn from(limits: &Limits) -> Self {
+        let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            wall_ms: ms(limits.wall),
+            cpu_ms: ms(limits.cpu),
+            memory_bytes: limits.memory_bytes,
+            processes: limits.processes,
+            disk_bytes: limits.disk_bytes,
+        }
+    }
+}
+
+impl LaunchSpec {
+    /// The launch of `job` under `config`. Refuses paths and names that no honest job has.
+    pub fn new(config: &Config, job: &Job) -> Result<Self, Error> {
+        check(job)?;
+        let files = job.files.iter().map(|file| LaidFile {
+            path: file.path.clone(),
+            size: file.content.as_ref().map(|content| content.len() as u64),
+            executable: file.executable,
+        });
+        Ok(Self {
+            root: job.root.clone(),
+            files: files.collect(),
+            argv: vec!["/bin/sh".into(), "-c".into(), job.command.clone()],
+            env: environment(config, &job.env),
+            tool_chains: config.tool_chains.clone(),
+            masked: MASKED.iter().map(|&name| name.to_owned()).collect(),
+            limits: LaunchLimits::from(&job.limits),
+        })
+    }
+
+    /// Header length, header, and the contents of `job`'s files: what the launcher reads.
+    pub(crate) fn frame(&self, job: &Job) -> Vec<u8> {
+        let header = serde_json::to_vec(self).unwrap_or_default();
+        let mut frame = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        frame.extend_from_slice(&header);
+        for content in job.files.iter().filter_map(|file| file.content.as_ref()) {
+            frame.extend_from_slice(content);
+        }
+        frame
+    }
+
+    /// Reads a frame: the launch and the contents of its files, in order.
+    pub(crate) fn read(from: &mut impl Read) -> io::Result<(Self, Vec<Option<Vec<u8>>>)> {
+        let refuse = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
+        let mut length = [0; 4];
+        from.read_exact(&mut length)?;
+        let length = u32::from_le_bytes(length);
+        if length > MAX_HEADER_BYTES {
+            return Err(refuse("the header is too long"));
+        }
+        let mut header = vec![0; length as usize];
+        from.read_exact(&mut header)?;
+        let spec: Self = serde_json::from_slice(&header)?;
+        let mut left = MAX_CONTENT_BYTES;
+        let mut contents = Vec::with_capacity(spec.files.len());
+        for file in &spec.files {
+            let Some(size) = file.size else {
+                contents.push(None);
+                continue;
+            };
+            left = left.checked_sub(size).ok_or_else(|| refuse("the files are too large"))?;
+            let mut content = Vec::new();
+            from.by_ref().take(size).read_to_end(&mut content)?;
+            if content.len() as u64 != size {
+                return Err(refuse("a file is cut short"));
+            }
+            contents.push(Some(content));
+        }
+        Ok((spec, contents))
+    }
+}
+
+pub(crate) fn check(job: &Job) -> Result<(), Error> {
+    let refuse = |why: String| Err(Error::InvalidJob(why));
+    if !job.root.is_absolute() {
+        return refuse(format!("the tree {} is not an absolute path", job.root.display()));
+    }
+    if job.command.contains('\0') || job.command.len() > MAX_COMMAND_BYTES {
+        return refuse("the command is too long or holds a NUL".into());
+    }
+    for file in &job.files {
+        if !is_safe_path(&file.path) {
+            return refuse(format!("the path {:?} is not a path below the tree", file.path));
+        }
+    }
+    let sizes = job.files.iter().filter_map(|file| file.content.as_ref()).map(|content| content.len() as u64);
+    if sizes.fold(0_u64, u64::saturating_add) > MAX_CONTENT_BYTES {
+        return refuse(format!("the files laid over the tree exceed {MAX_CONTENT_BYTES} bytes"));
+    }
+    for (name, value) in &job.env {
+        let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if name.is_empty() || !letters || name.as_bytes()[0].is_ascii_digit() || value.contains('\0') {
+            return refuse(format!("the variable {name:?} is not one"));
+        }
+    }
+    Ok(())
+}
+
+/// The environment inside, from scratch: nothing of the node's own gets in.
+pub(crate) fn environment(config: &Config, additions: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut env: BTreeMap<String, String> = [
+        ("PATH", search_path(config).as_str()),
+        ("HOME", "/tmp"),
+        ("TMPDIR", "/tmp"),
+        ("LANG", "C.UTF-8"),
+        ("TERM", "dumb"),
+        ("USER", "edgecoder"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    for tool_chain in &config.tool_chains {
+        let variable = ROOT_VARIABLES.iter().find(|(last, _)| tool_chain.ends_with(last));
+        if let (Some((_, variable)), Some(path)) = (variable, tool_chain.to_str()) {
+            env.insert((*variable).to_owned(), path.to_owned());
+        }
+    }
+    env.extend(additions.iter().map(|(name, value)| (name.clone(), value.clone())));
+    env
+}
+
+fn search_path(config: &Config) -> String {
+    let spoken_for = |tree: &&PathBuf| !config.path.iter().any(|entry| entry.starts_with(tree));
+    let bins = config.tool_chains.iter().filter(spoken_for).map(|tree| tree.join("bin"));
+    let entries = config.path.iter().cloned().chain(bins).chain([PathBuf::from(SYSTEM_PATH)]);
+    entries.map(|entry| entry.display().to_string()).collect::<Vec<_>>().join(":")
+}
+
+/// Whether a failure is the host's or the job's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// A layer of the sandbox could not be built here.
+    Host,
+    /// The job's tree or files could not be laid out.
+    Job,
+}
+
+/// Why the payload was never started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("while {doing}: {cause}")]
+pub struct Failure {
+    /// Whose failure it is.
+    pub stage: Stage,
+    /// What the launcher was doing.
+    pub doing: String,
+    /// The system's answer.
+    pub cause: String,
+}
+
+/// The layers a run really had. Those not listed are required and held, or the run did not start.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layers {
+    /// cgroup version that bounds memory, 1 or 2; none when unbounded.
+    pub memory_cgroup: Option<u8>,
+    /// cgroup version that bounds processes.
+    pub pids_cgroup: Option<u8>,
+    /// Landlock ABI in force.
+    pub landlock_abi: Option<u8>,
+    /// Whether `/proc` could be mounted.
+    pub proc_mounted: bool,
+    /// Whether `/job` is an overlay (else a copy).
+    pub overlay: bool,
+    /// Whether file locks on shared trees are private to the run.
+    pub lock_isolation: bool,
+    /// Most memory in use at once, bytes; cgroups only.
+    pub memory_peak_bytes: Option<u64>,
+    /// Processor time used, ms; cgroups only.
+    pub cpu_ms: Option<u64>,
+}
+
+impl Layers {
+    /// The level these layers amount to, given that the required ones held.
+    pub fn level(&self) -> Level {
+        if self.memory_cgroup.is_some() && self.pids_cgroup.is_some() { Level::S3 } else { Level::S2 }
+    }
+
+    /// What is weaker than it should be, in words.
+    pub fn degraded(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut note = |missing: bool, text: &str| {
+            if missing {
+                words.push(text.to_owned());
+            }
+        };
+        note(self.memory_cgroup.is_none(), "memory: no cgroup, each process is bounded by itself");
+        note(self.pids_cgroup.is_none(), "processes: no cgroup, bounded by rlimit");
+        note(self.landlock_abi.is_none(), "landlock: the kernel has none");
+        note(!self.proc_mounted, "proc: refused, some tools fail");
+        note(!self.overlay, "copy: no overlay, the tree was copied");
+        note(!self.lock_isolation, "locks: file locks on system trees are visible to other runs");
+        words
+    }
+}
+
+/// The launcher's last word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The payload was never started.
+    Failed(Failure),
+    /// The payload ran and everything is dead.
+    Ended {
+        /// How it ended.
+        exit: Exit,
+        /// What confined it.
+        layers: Layers,
+    },
+}
+
+/// Where the launcher lies: as configured, else beside `program`.
+pub(crate) fn launcher(config: &Config, program: Option<&Path>) -> PathBuf {
+    let name = "edgecoder-jail";
+    let beside = || program.and_then(Path::parent).map(|folder| folder.join(name));
+    config.jail.clone().or_else(beside).unwrap_or_else(|| PathBuf::from(name))
+}

@@ -1,0 +1,131 @@
+//! The sandbox as its callers see it: probe once, run jobs.
+
+use std::path::PathBuf;
+
+use edgecoder_base::Level;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Mode};
+use crate::error::Error;
+use crate::execution::{Job, Report};
+use crate::launch::launcher;
+
+#[cfg(unix)]
+mod plain;
+#[cfg(target_os = "linux")]
+mod process;
+
+/// Tries what a payload must not be able to do; any success ends it with a status that names the breach.
+#[cfg(target_os = "linux")]
+const CANARY: &str = r#"
+[ "$(id -u)" != 0 ] || exit 11
+( echo x >/usr/.canary ) 2>/dev/null && exit 12
+[ ! -e /etc/shadow ] || exit 13
+[ ! -e "$CANARY_TREE" ] || exit 14
+( echo x >.canary && rm .canary ) || exit 15
+[ "$(env | grep -c ^SECRET_)" = 0 ] || exit 16
+echo contained
+"#;
+
+/// What the sandbox can do on this machine, found by a run through the real launcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The level measured; none when jobs will be refused.
+    pub level: Option<Level>,
+    /// What is weaker than it should be.
+    pub degraded: Vec<String>,
+    /// Why jobs will be refused, or run unconfined.
+    pub reason: Option<String>,
+}
+
+/// Runs jobs under one configuration.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    config: Config,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has a launcher"))]
+    launcher: PathBuf,
+}
+
+impl Sandbox {
+    /// Checks that the mode exists here. Building the layers is left to the probe and the runs.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let here = match config.mode {
+            Mode::Process => cfg!(target_os = "linux"),
+            Mode::None => cfg!(unix),
+        };
+        if !here {
+            return Err(Error::Unsupported);
+        }
+        let launcher = launcher(&config, std::env::current_exe().ok().as_deref());
+        #[cfg(target_os = "linux")]
+        if config.mode == Mode::Process {
+            crate::jail::sweep();
+        }
+        Ok(Self { config, launcher })
+    }
+
+    /// The mode configured.
+    pub fn mode(&self) -> Mode {
+        self.config.mode
+    }
+
+    /// Runs a canary through the real launcher and reports what held.
+    pub async fn probe(&self) -> Probe {
+        match self.canary().await {
+            Ok(report) => Probe { level: Some(report.level), reason: None, degraded: report.degraded },
+            Err(error) => {
+                tracing::warn!(%error, "the sandbox canary failed");
+                Probe { level: None, degraded: Vec::new(), reason: Some(error.to_string()) }
+            }
+        }
+    }
+
+    /// Runs `job` to its end. Cancelling kills it at once and gives [`Error::Cancelled`]; dropping the
+    /// future kills it too.
+    pub async fn run(&self, job: Job, cancel: CancellationToken) -> Result<Report, Error> {
+        match self.config.mode {
+            #[cfg(unix)]
+            Mode::None => plain::run(&self.config, &job, &cancel).await,
+            #[cfg(target_os = "linux")]
+            Mode::Process => match process::run(&self.config, &self.launcher, &job, &cancel).await {
+                Err(Error::Unavailable { reason, .. }) if !self.config.required => {
+                    tracing::warn!(%reason, "running unconfined because the sandbox is not required");
+                    let mut report = plain::run(&self.config, &job, &cancel).await?;
+                    report.degraded.push(format!("sandbox: {reason}"));
+                    Ok(report)
+                }
+                other => other,
+            },
+            #[cfg(not(all(unix, target_os = "linux")))]
+            _ => {
+                let _unused = (job, cancel);
+                Err(Error::Unsupported)
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn canary(&self) -> Result<Report, Error> {
+        let tree = tempfile::tempdir().map_err(Error::Scratch)?;
+        let mut job = Job::new(tree.path(), "echo contained");
+        if self.config.mode == Mode::Process {
+            job.command = CANARY.into();
+            job.env.insert("CANARY_TREE".into(), tree.path().display().to_string());
+        }
+        let report = self.run(job, CancellationToken::new()).await?;
+        let confined = self.config.mode == Mode::Process && report.level > Level::S0;
+        if confined && report.stdout.head != b"contained\n" {
+            return Err(Error::Unavailable {
+                reason: format!("the canary was not contained: {:?} {}", report.exit, report.stderr.text()),
+                fix: "report this machine's kernel version; jobs are refused meanwhile",
+            });
+        }
+        Ok(report)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn canary(&self) -> Result<Report, Error> {
+        let tree = tempfile::tempdir().map_err(Error::Scratch)?;
+        self.run(Job::new(tree.path(), "echo contained"), CancellationToken::new()).await
+    }
+}

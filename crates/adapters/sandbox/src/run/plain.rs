@@ -1,0 +1,160 @@
+//! The unconfined run, for machines whose owner chose mode `none`: a scratch copy and a process group.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use edgecoder_base::Level;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::execution::{Exit, Job, JobFile, Report};
+use crate::launch::{check, environment};
+use crate::output::drain;
+
+/// How long output may still arrive after the group was killed. A process that left the group can hold the
+/// stream open for ever.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Kills the group when the run's future is dropped as well as when it ends.
+struct Group(Pid);
+
+impl Group {
+    fn kill(&self) {
+        // An empty group is what we want; there is nobody to tell.
+        let _gone = kill_process_group(self.0, Signal::KILL);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(super) async fn run(config: &Config, job: &Job, cancel: &CancellationToken) -> Result<Report, Error> {
+    check(job)?;
+    let started = Instant::now();
+    let (root, files) = (job.root.clone(), job.files.clone());
+    let scratch = tokio::task::spawn_blocking(move || scratch(&root, &files))
+        .await
+        .map_err(|error| Error::Scratch(io::Error::other(error)))?
+        .map_err(Error::Scratch)?;
+    let broken = |doing| move |source| Error::Launcher { doing, source };
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", &job.command])
+        .env_clear()
+        .envs(environment(config, &job.env))
+        .current_dir(scratch.path())
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(broken("the start"))?;
+    let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = Group(leader.ok_or_else(|| broken("the start")(io::Error::other("no process id")))?);
+    let (flood, leave) = (Notify::new(), CancellationToken::new());
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let limit = job.limits.output_bytes;
+    let streams = async {
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else { return Ok(Default::default()) };
+        tokio::try_join!(drain(stdout, limit, &flood, &leave), drain(stderr, limit, &flood, &leave))
+    };
+    let end = async {
+        let end = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::Cancelled),
+            status = child.wait() => status.map(exit_of).map_err(broken("awaiting the end")),
+            () = flood.notified() => Ok(Exit::OutputFlood),
+            () = tokio::time::sleep(job.limits.wall) => Ok(Exit::WallTimeout),
+        };
+        group.kill();
+        end
+    };
+    let ended = CancellationToken::new();
+    let end = async {
+        let exit = end.await;
+        ended.cancel();
+        exit
+    };
+    let drained = async {
+        tokio::pin!(streams);
+        let overdue = async {
+            ended.cancelled().await;
+            tokio::time::sleep(LINGER).await;
+        };
+        tokio::select! {
+            biased;
+            streams = &mut streams => streams,
+            () = overdue => {
+                leave.cancel();
+                streams.await
+            }
+        }
+    };
+    let (exit, streams) = tokio::join!(end, drained);
+    let (stdout, stderr) = streams.map_err(broken("draining the output"))?;
+    Ok(Report {
+        exit: exit?,
+        stdout,
+        stderr,
+        wall: started.elapsed(),
+        level: Level::S0,
+        degraded: vec!["unconfined: the command ran as the node's own user".into()],
+        layers: None,
+    })
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+    }
+}
+
+/// A private copy of the tree with the files laid over it. Links and special files are left out, as in a
+/// snapshot.
+fn scratch(root: &Path, files: &[JobFile]) -> io::Result<tempfile::TempDir> {
+    let scratch = tempfile::tempdir()?;
+    copy(root, scratch.path())?;
+    for file in files {
+        let to = scratch.path().join(&file.path);
+        match fs::remove_file(&to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let Some(content) = &file.content else { continue };
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&to, content)?;
+        let mode = if file.executable { 0o755 } else { 0o644 };
+        fs::set_permissions(&to, Permissions::from_mode(mode))?;
+    }
+    Ok(scratch)
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            fs::create_dir(&target)?;
+            copy(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &target)?;
+            let mode = fs::metadata(&target)?.permissions().mode() | 0o200;
+            fs::set_permissions(&target, Permissions::from_mode(mode))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! The node's end of a confined run: start the launcher, feed it, drain it, hear its last word.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::execution::{Exit, Job, Output, Report};
+use crate::launch::{Failure, LaunchSpec, Outcome, Stage};
+use crate::output::drain;
+
+/// Longest last word the launcher may send.
+const MAX_OUTCOME_BYTES: u64 = 64 * 1024;
+/// How to get a sandbox where the kernel or its administrator refuses one.
+const FIX: &str = "allow unprivileged user namespaces for edgecoder-jail (on Ubuntu its AppArmor profile), \
+                   run the node as root, or set sandbox mode `none` for your own work";
+
+/// Why the node told the launcher to stop.
+#[derive(Clone, Copy)]
+enum Stop {
+    Cancelled,
+    Flood,
+}
+
+pub(super) async fn run(
+    config: &Config,
+    launcher: &Path,
+    job: &Job,
+    cancel: &CancellationToken,
+) -> Result<Report, Error> {
+    let spec = LaunchSpec::new(config, job)?;
+    let started = Instant::now();
+    let (mut child, control) = start(launcher)?;
+    let (listen, speak) = control.into_split();
+    let flood = Notify::new();
+    let limit = job.limits.output_bytes;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let streams = async {
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else { return Ok(Default::default()) };
+        let stay = CancellationToken::new();
+        tokio::try_join!(drain(stdout, limit, &flood, &stay), drain(stderr, limit, &flood, &stay))
+    };
+    // The launcher reaps everything before it ends, so the streams end with it.
+    let (stop, said, streams) =
+        tokio::join!(steer(speak, spec.frame(job), cancel, &flood), last_word(listen), streams);
+    let talking = |source| Error::Launcher { doing: "draining the output", source };
+    let (stdout, stderr) = streams.map_err(talking)?;
+    child.wait().await.map_err(|source| Error::Launcher { doing: "awaiting the end", source })?;
+    if matches!(stop, Some(Stop::Cancelled)) {
+        return Err(Error::Cancelled);
+    }
+    conclude(&said, stop, stdout, stderr, started)
+}
+
+/// Starts the launcher with an empty environment and a socket as standard input. Without anything to be done
+/// between fork and exec the standard library spawns it by `vfork`, so the node's memory is never copied.
+fn start(launcher: &Path) -> Result<(Child, UnixStream), Error> {
+    let broken = |source| Error::Launcher { doing: "opening the socket", source };
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(broken)?;
+    ours.set_nonblocking(true).map_err(broken)?;
+    let ours = UnixStream::from_std(ours).map_err(broken)?;
+    let child = Command::new(launcher)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    match child {
+        Ok(child) => Ok((child, ours)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Unavailable {
+            reason: format!("the launcher {} is missing", launcher.display()),
+            fix: "install edgecoder-jail beside the edgecoder program, or set `sandbox.jail`",
+        }),
+        Err(source) => Err(Error::Launcher { doing: "the start", source }),
+    }
+}
+
+/// Sends the launch, then holds the socket open until the run ends or must end. Closing our half of the
+/// socket, by whatever cause, tells the launcher to kill everything.
+async fn steer(
+    mut speak: OwnedWriteHalf,
+    frame: Vec<u8>,
+    cancel: &CancellationToken,
+    flood: &Notify,
+) -> Option<Stop> {
+    let sent = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Some(Stop::Cancelled),
+        sent = speak.write_all(&frame) => sent,
+    };
+    if let Err(error) = sent {
+        // The launcher is gone; its last word, or the lack of one, says why.
+        tracing::debug!(%error, "the launcher stopped listening");
+        return None;
+    }
+    let gone = async {
+        // Fails only when the socket is broken, which means just the same.
+        let _ended = speak.as_ref().ready(tokio::io::Interest::READABLE).await;
+    };
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Some(Stop::Cancelled),
+        () = flood.notified() => Some(Stop::Flood),
+        () = gone => None,
+    }
+}
+
+async fn last_word(listen: OwnedReadHalf) -> io::Result<Vec<u8>> {
+    let mut said = Vec::new();
+    listen.take(MAX_OUTCOME_BYTES).read_to_end(&mut said).await?;
+    Ok(said)
+}
+
+fn conclude(
+    said: &io::Result<Vec<u8>>,
+    stop: Option<Stop>,
+    stdout: Output,
+    stderr: Output,
+    started: Instant,
+) -> Result<Report, Error> {
+    let said = said.as_ref().map(Vec::as_slice).unwrap_or_default();
+    let Ok(outcome) = serde_json::from_slice::<Outcome>(said) else {
+        return Err(Error::NoReport { said: stderr.text() });
+    };
+    match outcome {
+        Outcome::Failed(failure @ Failure { stage: Stage::Host, .. }) => {
+            Err(Error::Unavailable { reason: failure.to_string(), fix: FIX })
+        }
+        Outcome::Failed(failure @ Failure { stage: Stage::Job, .. }) => {
+            Err(Error::InvalidJob(failure.to_string()))
+        }
+        Outcome::Ended { exit, layers } => Ok(Report {
+            exit: if matches!(stop, Some(Stop::Flood)) { Exit::OutputFlood } else { exit },
+            stdout,
+            stderr,
+            wall: started.elapsed(),
+            level: layers.level(),
+            degraded: layers.degraded(),
+            layers: Some(layers),
+        }),
+    }
+}
