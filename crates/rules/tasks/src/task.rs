@@ -81,7 +81,7 @@ pub struct Task {
     pub subtasks: Vec<Subtask>,
     /// Output of an answer, until the store has put it aside.
     #[serde(skip)]
-    output: Option<String>,
+    output: Option<(usize, String)>,
     /// What happened since the store last looked.
     #[serde(skip)]
     events: Vec<Event>,
@@ -156,8 +156,8 @@ impl Task {
         std::mem::take(&mut self.events)
     }
 
-    /// The output of an answer, once, to be kept beside the task.
-    pub fn take_output(&mut self) -> Option<String> {
+    /// The output of an answer and the position of its subtask, once, to be kept beside the task.
+    pub fn take_output(&mut self) -> Option<(usize, String)> {
         self.output.take()
     }
 

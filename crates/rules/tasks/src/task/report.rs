@@ -110,7 +110,7 @@ impl Task {
         }
         let bytes = output.len();
         self.attempt_mut(at).end(AttemptState::Done, now);
-        self.output = Some(output);
+        self.output = Some((at.subtask, output));
         self.completed(at, worker, json!({"outcome": "answer", "ok": ok, "bytes": bytes}));
         let subtask = &mut self.subtasks[at.subtask];
         subtask.state = SubtaskState::Done;

@@ -1,0 +1,100 @@
+//! Big objects on disk, named by their BLAKE3: snapshots, patches, logs, traces. A blob is written beside its
+//! place, made durable, and renamed into it, so it is whole or absent; it is read-only and never changes.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use edgecoder_base::{BlobHash, Blobs};
+
+/// A directory of blobs.
+#[derive(Debug, Clone)]
+pub struct BlobDir {
+    root: PathBuf,
+}
+
+impl BlobDir {
+    /// Opens or creates the directory.
+    pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        fs::create_dir_all(root.join("tmp"))?;
+        Ok(Self { root })
+    }
+
+    /// Where a blob stands, present or not.
+    pub fn path(&self, hash: &BlobHash) -> PathBuf {
+        self.root.join(hash.relative_path())
+    }
+
+    /// Removes blobs that are not in `keep` and were not touched for `grace`: what is uploaded but not yet
+    /// submitted is young. Returns how many bytes were freed.
+    pub fn collect_garbage(&self, keep: &BTreeSet<BlobHash>, grace: Duration, now: SystemTime) -> io::Result<u64> {
+        let mut freed = 0;
+        for fan in fs::read_dir(&self.root)? {
+            let fan = fan?;
+            if !fan.file_type()?.is_dir() {
+                continue;
+            }
+            for file in fs::read_dir(fan.path())? {
+                let file = file?;
+                let metadata = file.metadata()?;
+                let old = now.duration_since(metadata.modified()?).is_ok_and(|age| age >= grace);
+                let name = format!("{}{}", fan.file_name().to_string_lossy(), file.file_name().to_string_lossy());
+                let kept = name.parse::<BlobHash>().is_ok_and(|hash| keep.contains(&hash));
+                if old && !kept {
+                    fs::remove_file(file.path())?;
+                    freed += metadata.len();
+                }
+            }
+        }
+        Ok(freed)
+    }
+}
+
+impl Blobs for BlobDir {
+    fn contains(&self, hash: &BlobHash) -> bool {
+        self.path(hash).is_file()
+    }
+
+    fn read(&self, hash: &BlobHash) -> io::Result<Vec<u8>> {
+        let bytes = fs::read(self.path(hash))?;
+        if BlobHash::of(&bytes) != *hash {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{hash:?} is damaged on disk")));
+        }
+        Ok(bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<BlobHash> {
+        let hash = BlobHash::of(bytes);
+        let path = self.path(&hash);
+        if let Ok(metadata) = fs::metadata(&path)
+            && metadata.len() == bytes.len() as u64
+        {
+            // Seen again: young again, so that garbage collection does not take it before it is submitted.
+            let _best_effort = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+            return Ok(hash);
+        }
+        let folder = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new().tempfile_in(self.root.join("tmp"))?;
+        file.write_all(bytes)?;
+        let mut permissions = file.as_file().metadata()?.permissions();
+        permissions.set_readonly(true);
+        file.as_file().set_permissions(permissions)?;
+        file.as_file().sync_data()?;
+        file.persist(&path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_data()?;
+        Ok(hash)
+    }
+
+    fn place(&self, hash: &BlobHash, to: &Path) -> io::Result<()> {
+        let from = self.path(hash);
+        if fs::hard_link(&from, to).is_ok() {
+            return Ok(());
+        }
+        // Another file system, or one without links.
+        fs::copy(&from, to).map(|_| ())
+    }
+}

@@ -1,0 +1,237 @@
+//! SQLite's half of the writer's twin seam.
+
+use edgecoder_base::{AttemptId, NodeId, PrivacyTier, TaskId, Timestamp};
+use edgecoder_ledger::Head;
+use edgecoder_protocol::ledger::{Checkpoint, Entry};
+use edgecoder_protocol::work::WorkKind;
+use edgecoder_tasks::{QueueRow, Task};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::rows::{self, QUEUE};
+use crate::backend::{Backend, Place, ReadyFilter};
+use crate::{Error, IdempotencyKey, NodeRecord};
+
+/// The writing connection.
+#[derive(Debug)]
+pub struct SqliteBackend {
+    connection: Connection,
+}
+
+impl SqliteBackend {
+    pub(super) const fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    fn execute(&self, doing: &'static str, sql: &str, params: impl Params) -> Result<usize, Error> {
+        let run = |connection: &Connection| connection.prepare_cached(sql)?.execute(params);
+        run(&self.connection).map_err(|error| Error::from_sqlite(doing, &error))
+    }
+
+    fn one<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Error> {
+        let run = |connection: &Connection| connection.prepare_cached(sql)?.query_row(params, read).optional();
+        run(&self.connection).map_err(|error| Error::from_sqlite(doing, &error))
+    }
+
+    fn many<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let run = |connection: &Connection| -> rusqlite::Result<Vec<T>> {
+            connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+        };
+        run(&self.connection).map_err(|error| Error::from_sqlite(doing, &error))
+    }
+
+    fn batch(&self, doing: &'static str, sql: &'static str) -> Result<(), Error> {
+        let run = |connection: &Connection| connection.prepare_cached(sql)?.execute([]).map(|_| ());
+        run(&self.connection).map_err(|error| Error::from_sqlite(doing, &error))
+    }
+}
+
+fn document<T: serde::Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|error| Error::corrupt("writing a document", error))
+}
+
+/// A unit variant as the word it is stored as.
+fn word<T: serde::Serialize>(value: &T) -> Result<String, Error> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Ok(word),
+        other => Err(Error::corrupt("writing a word", format!("{other:?}"))),
+    }
+}
+
+/// Tiers a worker of `tier` may serve, as a predicate on the `privacy` column.
+fn tiers(tier: PrivacyTier) -> &'static str {
+    match tier {
+        PrivacyTier::Local => "privacy IN ('local','devices','invited','public')",
+        PrivacyTier::Devices => "privacy IN ('devices','invited','public')",
+        PrivacyTier::Invited => "privacy IN ('invited','public')",
+        PrivacyTier::Public => "privacy = 'public'",
+    }
+}
+
+impl Backend for SqliteBackend {
+    async fn begin(&mut self) -> Result<(), Error> {
+        self.batch("beginning a transaction", "BEGIN IMMEDIATE")
+    }
+
+    async fn commit(&mut self) -> Result<(), Error> {
+        self.batch("committing", "COMMIT")
+    }
+
+    async fn rollback(&mut self) {
+        // Fails when SQLite rolled back by itself, or `BEGIN` never succeeded; both leave nothing behind.
+        let _nothing_open = self.connection.execute_batch("ROLLBACK");
+    }
+
+    async fn head(&mut self, coordinator: &NodeId) -> Result<Head, Error> {
+        let sql = "SELECT sequence, hash FROM entries WHERE coordinator = ?1 ORDER BY sequence DESC LIMIT 1";
+        let last = self.one("reading the ledger's head", sql, [coordinator.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        Ok(match last {
+            Some((sequence, hash)) => Head { coordinator_id: coordinator.clone(), sequence, hash },
+            None => Head::genesis(coordinator.clone()),
+        })
+    }
+
+    async fn append(&mut self, entries: &[Entry], checkpoint: &Checkpoint) -> Result<(), Error> {
+        let doing = "appending to the ledger";
+        let sql = "INSERT INTO entries (coordinator, sequence, id, event_type, task, subtask, actor, issued_at, \
+                   prev_hash, payload, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        for entry in entries {
+            let task = entry.task_id.as_ref().map(TaskId::as_str);
+            let subtask = entry.subtask_id.as_ref().map(edgecoder_base::SubtaskId::as_str);
+            self.execute(doing, sql, params![
+                entry.coordinator_id.as_str(), entry.sequence, entry.id, entry.event_type, task, subtask,
+                entry.actor_id, entry.issued_at_ms, entry.prev_hash, entry.payload_json, entry.hash
+            ])?;
+        }
+        let sql = "INSERT INTO checkpoints (coordinator, sequence, hash, signed_at, signature) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.execute(doing, sql, params![
+            checkpoint.coordinator_id.as_str(), checkpoint.sequence, checkpoint.hash,
+            checkpoint.signed_at.as_millis(), checkpoint.signature.to_base64()
+        ])?;
+        Ok(())
+    }
+
+    async fn load_task(&mut self, id: &TaskId) -> Result<Option<Task>, Error> {
+        self.one("loading a task", "SELECT document FROM tasks WHERE id = ?1", [id.as_str()], rows::task)
+    }
+
+    async fn insert_task(&mut self, task: &Task) -> Result<(), Error> {
+        let sql = "INSERT INTO tasks (id, state, created_at, updated_at, document) VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.execute("storing a task", sql, params![
+            task.id.as_str(), task.state.as_str(), task.created_at.as_millis(), task.updated_at.as_millis(),
+            document(task)?
+        ])?;
+        Ok(())
+    }
+
+    async fn update_task(&mut self, task: &Task) -> Result<(), Error> {
+        let sql = "UPDATE tasks SET state = ?2, updated_at = ?3, document = ?4 WHERE id = ?1";
+        self.execute("storing a task", sql, params![
+            task.id.as_str(), task.state.as_str(), task.updated_at.as_millis(), document(task)?
+        ])?;
+        Ok(())
+    }
+
+    async fn put_output(&mut self, task: &TaskId, subtask: usize, body: &str) -> Result<(), Error> {
+        let sql = "INSERT INTO outputs (task, subtask, body) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (task, subtask) DO UPDATE SET body = excluded.body";
+        self.execute("storing an output", sql, params![task.as_str(), subtask, body])?;
+        Ok(())
+    }
+
+    async fn put_row(&mut self, row: &QueueRow) -> Result<(), Error> {
+        let sql = "INSERT INTO queue (attempt, task, kind, judging, rank, privacy, min_level, model, leased, worker, \
+                   due) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (attempt) DO UPDATE SET \
+                   rank = excluded.rank, model = excluded.model, leased = excluded.leased, \
+                   worker = excluded.worker, due = excluded.due";
+        self.execute("storing a queue row", sql, params![
+            row.attempt.as_str(), row.task.as_str(), row.kind.as_str(), row.kind == WorkKind::Verify, row.rank,
+            word(&row.privacy)?, word(&row.min_level)?, row.model, row.leased,
+            row.worker.as_ref().map(NodeId::as_str), row.due.as_millis()
+        ])?;
+        Ok(())
+    }
+
+    async fn delete_row(&mut self, attempt: &AttemptId) -> Result<(), Error> {
+        self.execute("removing a queue row", "DELETE FROM queue WHERE attempt = ?1", [attempt.as_str()])?;
+        Ok(())
+    }
+
+    async fn ready(&mut self, filter: ReadyFilter) -> Result<Vec<(QueueRow, Place)>, Error> {
+        let after = filter.after.unwrap_or(Place { rank: i64::MAX, seq: 0 });
+        let sql = format!(
+            "SELECT {QUEUE} FROM queue INDEXED BY queue_ready WHERE leased = 0 AND judging = ?1 \
+             AND rank <= ?2 AND (rank < ?2 OR seq > ?3) AND due <= ?4 AND {} ORDER BY rank DESC, seq LIMIT ?5",
+            tiers(filter.tier)
+        );
+        let params = params![filter.judging, after.rank, after.seq, filter.now.as_millis(), filter.limit];
+        self.many("looking for work", &sql, params, rows::queue)
+    }
+
+    async fn overdue(&mut self, now: Timestamp, limit: u32) -> Result<Vec<QueueRow>, Error> {
+        let sql = format!("SELECT {QUEUE} FROM queue WHERE leased = 1 AND due <= ?1 ORDER BY due LIMIT ?2");
+        let rows = self.many("looking for expired leases", &sql, params![now.as_millis(), limit], rows::queue)?;
+        Ok(rows.into_iter().map(|(row, _)| row).collect())
+    }
+
+    async fn held_by(&mut self, worker: &NodeId) -> Result<Vec<QueueRow>, Error> {
+        let sql = format!("SELECT {QUEUE} FROM queue WHERE leased = 1 AND worker = ?1 ORDER BY seq");
+        let rows = self.many("looking for a worker's leases", &sql, [worker.as_str()], rows::queue)?;
+        Ok(rows.into_iter().map(|(row, _)| row).collect())
+    }
+
+    async fn idempotent(&mut self, key: &str) -> Result<Option<(String, TaskId)>, Error> {
+        let sql = "SELECT fingerprint, task FROM idempotency WHERE key = ?1";
+        let found = self.one("looking up an idempotency key", sql, [key], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?;
+        found
+            .map(|(fingerprint, task)| {
+                let task = task.parse().map_err(|error| Error::corrupt("looking up an idempotency key", error))?;
+                Ok((fingerprint, task))
+            })
+            .transpose()
+    }
+
+    async fn remember_key(&mut self, key: &IdempotencyKey, task: &TaskId) -> Result<(), Error> {
+        let sql = "INSERT INTO idempotency (key, fingerprint, task) VALUES (?1, ?2, ?3)";
+        self.execute("storing an idempotency key", sql, params![key.key, key.fingerprint, task.as_str()])?;
+        Ok(())
+    }
+
+    async fn load_node(&mut self, id: &NodeId) -> Result<Option<NodeRecord>, Error> {
+        self.one("loading a node", "SELECT document FROM nodes WHERE id = ?1", [id.as_str()], rows::document)
+    }
+
+    async fn save_node(&mut self, node: &NodeRecord) -> Result<(), Error> {
+        let sql = "INSERT INTO nodes (id, document) VALUES (?1, ?2) \
+                   ON CONFLICT (id) DO UPDATE SET document = excluded.document";
+        self.execute("storing a node", sql, params![node.id.as_str(), document(node)?])?;
+        Ok(())
+    }
+
+    async fn spend_nonce(&mut self, source: &NodeId, nonce: &str, expires: Timestamp) -> Result<bool, Error> {
+        let sql = "INSERT OR IGNORE INTO nonces (source, nonce, expires_at) VALUES (?1, ?2, ?3)";
+        let params = params![source.as_str(), nonce, expires.as_millis()];
+        Ok(self.execute("spending a nonce", sql, params)? == 1)
+    }
+
+    async fn prune_nonces(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.execute("pruning nonces", "DELETE FROM nonces WHERE expires_at < ?1", [now.as_millis()])?;
+        Ok(())
+    }
+}
