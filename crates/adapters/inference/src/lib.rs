@@ -10,14 +10,21 @@
 //! **Invariants.** A request that cannot fit is refused before a token is generated. A stream either ends with
 //! exactly one `Done` or with an error; it never just stops. A crash of the native code ends the child, never us.
 
+pub mod codec;
 pub mod engine;
 pub mod error;
 pub mod event;
 pub mod frame;
+mod http;
 pub mod isolate;
+mod lines;
 #[cfg(feature = "llama")]
 mod llama;
+pub mod openai;
+pub mod remote;
 pub mod request;
+#[cfg(any(test, feature = "test-support"))]
+pub mod scripted;
 #[cfg(feature = "llama")]
 pub mod serve;
 
@@ -25,4 +32,8 @@ pub use engine::{Capabilities, Engine, EventStream, Reply, collect};
 pub use error::Error;
 pub use event::{Event, Finish, TokenUsage};
 pub use isolate::{EngineState, IsolateConfig, IsolatedEngine, Supervisor};
+pub use openai::{OpenAiConfig, OpenAiEngine};
+pub use remote::{RemoteConfig, RemoteEngine};
 pub use request::{CompletionRequest, CountRequest, Message, Role};
+#[cfg(any(test, feature = "test-support"))]
+pub use scripted::ScriptedEngine;
