@@ -116,14 +116,19 @@ impl LaunchSpec {
     }
 
     /// Header length, header, and the contents of `job`'s files: what the launcher reads.
-    pub(crate) fn frame(&self, job: &Job) -> Vec<u8> {
-        let header = serde_json::to_vec(self).unwrap_or_default();
-        let mut frame = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    pub(crate) fn frame(&self, job: &Job) -> Result<Vec<u8>, Error> {
+        // Only paths that are not text cannot be written down.
+        let header = serde_json::to_vec(self).map_err(|error| Error::InvalidJob(error.to_string()))?;
+        let length = u32::try_from(header.len()).unwrap_or(u32::MAX);
+        if length > MAX_HEADER_BYTES {
+            return Err(Error::InvalidJob(format!("its description has {length} bytes")));
+        }
+        let mut frame = length.to_le_bytes().to_vec();
         frame.extend_from_slice(&header);
         for content in job.files.iter().filter_map(|file| file.content.as_ref()) {
             frame.extend_from_slice(content);
         }
-        frame
+        Ok(frame)
     }
 
     /// Reads a frame: the launch and the contents of its files, in order.

@@ -13,6 +13,11 @@
 //! without one. Nothing of a job is written on the host. When the node dies, so does everything it started.
 //! The [`Level`](edgecoder_base::Level) is measured from what the launcher did, never configured.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, unused_imports, reason = "elsewhere only the unconfined mode exists")
+)]
+
 mod config;
 mod error;
 mod execution;

@@ -42,7 +42,6 @@ pub struct Probe {
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     config: Config,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has a launcher"))]
     launcher: PathBuf,
 }
 

@@ -103,7 +103,10 @@ fn base_interpreter(environment: &Path, home: &Path) -> Vec<PathBuf> {
     // An interpreter that claims to live in its own environment would make this endless.
     match value {
         Some(base) if !base.starts_with(environment) && base.parent().is_some_and(|p| !is_environment(p)) => {
-            trees_of(&base, home)
+            let trees = trees_of(&base, home);
+            // An installation in a place of its own: shown alone, never what lies around it.
+            let alone = || base.parent().filter(|_| base.join("python3").is_file()).map(Path::to_owned);
+            if trees.is_empty() && base.starts_with(home) { alone().into_iter().collect() } else { trees }
         }
         _ => Vec::new(),
     }
@@ -122,6 +125,12 @@ mod tests {
         }
         let settings = format!("home = {}/.pyenv/bin\n", home.path().display());
         fs::write(home.path().join("code/venv/pyvenv.cfg"), settings).unwrap();
+        let base = ".local/share/uv/python/3.13";
+        fs::create_dir_all(home.path().join(base).join("bin")).unwrap();
+        fs::create_dir_all(home.path().join("code/uv/bin")).unwrap();
+        fs::write(home.path().join(base).join("bin/python3"), "").unwrap();
+        let settings = format!("version = 3\nhome = {}/{base}/bin\n", home.path().display());
+        fs::write(home.path().join("code/uv/pyvenv.cfg"), settings).unwrap();
         home
     }
 
@@ -140,6 +149,7 @@ mod tests {
         check(&["~/.pyenv/shims", "~/.pyenv/bin", "/usr/bin"], &["~/.pyenv"]);
         check(&["~/.cargo/bin"], &["~/.cargo", "~/.rustup"]);
         check(&["~/code/venv/bin"], &["~/code/venv", "~/.pyenv"]);
+        check(&["~/code/uv/bin"], &["~/code/uv", "~/.local/share/uv/python/3.13"]);
         check(&["~/.local/bin"], &["~/.local/bin", "~/.local/lib"]);
         check(&["~/bin"], &["~/bin"]);
         check(&["~", "~/", "/", "", ".", "bin", "~/.ssh/bin", "~/../x", "~/missing"], &[]);

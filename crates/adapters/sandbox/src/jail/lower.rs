@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::fs::CWD;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::During;
@@ -20,23 +20,22 @@ use crate::launch::Failure;
 pub(super) enum Lower {
     /// A detached mount whose ids are already the payload's.
     Mount(OwnedFd),
-    /// A directory that already belongs to the payload's host id.
-    Folder(OwnedFd),
+    /// A directory that already belongs to the payload's host id; the first process opens it, for a
+    /// descriptor from another mount namespace cannot be mounted.
+    Folder,
     /// Neither is possible here: the files themselves, to be written like the job's own.
     Copy(Vec<Laid>),
 }
 
 /// Prepares the tree at `root`. Copying is the last resort: it costs time and memory, but confines as well.
 pub(super) fn prepare(root: &Path, ids: &Ids) -> Result<Lower, Failure> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = open(root, flags, Mode::empty()).during_job("opening the tree")?;
     let owner = fs::metadata(root).during_job("reading the tree")?;
     if ids.root_inside {
         if let Ok(mount) = shown_as_payload(root, &owner, ids) {
             return Ok(Lower::Mount(mount));
         }
     } else if owner.uid() == ids.host_payload().0 {
-        return Ok(Lower::Folder(folder));
+        return Ok(Lower::Folder);
     }
     copied(root)
 }

@@ -28,8 +28,8 @@ use crate::launch::{Failure, LaunchSpec};
 
 /// Capability numbers end far below; the kernel says where.
 const MAX_CAPABILITIES: u32 = 64;
-/// Open files per process: compilers and test runners stay under it.
-const OPEN_FILES: u64 = 4096;
+/// Open files per process: what distributions give a login, and enough for compilers and test runners.
+const OPEN_FILES: u64 = 1024;
 const STACK_BYTES: u64 = 64 << 20;
 const LOCKED_BYTES: u64 = 64 << 10;
 const PENDING_SIGNALS: u64 = 1024;

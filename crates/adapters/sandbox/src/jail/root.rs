@@ -26,6 +26,8 @@ const BASE: &str = "/tmp";
 const SYSTEM: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
 /// The parts of `/etc` that programs under `/usr` are incomplete without; none holds secrets.
 const SYSTEM_ETC: &[&str] = &["/etc/alternatives", "/etc/ssl/certs"];
+/// The same, for run times that distributions split between `/usr` and a folder named after the version.
+const SYSTEM_ETC_PREFIXES: &[&str] = &["java-", "perl", "python"];
 const LINKER_CACHE: &str = "/etc/ld.so.cache";
 /// Places that a tool chain may not replace.
 const RESERVED: &[&str] = &["/etc", "/proc", "/dev", "/sys", "/job"];
@@ -33,6 +35,10 @@ const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 /// The root holds mount points and a few lines of text.
 const ROOT_OPTIONS: &std::ffi::CStr = c"size=2m,nr_inodes=2048,mode=755";
 const SHM_OPTIONS: &std::ffi::CStr = c"size=64m,nr_inodes=1024,mode=1777";
+/// Files that fit in the scratch space: as many as have a page each, and some for empty ones. Empty files
+/// cost kernel memory that no size counts.
+const BYTES_PER_INODE: u64 = 4096;
+const SPARE_INODES: u64 = 16_384;
 const INERT: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
 /// Trees opened while the old user could still reach them.
@@ -40,6 +46,7 @@ pub(super) struct Sources {
     trees: Vec<Tree>,
     links: Vec<(PathBuf, PathBuf)>,
     linker_cache: Option<OwnedFd>,
+    job: OwnedFd,
 }
 
 struct Tree {
@@ -50,8 +57,11 @@ struct Tree {
 
 impl Sources {
     pub(super) fn open(spec: &LaunchSpec) -> Result<Self, Failure> {
-        let mut sources = Self { trees: Vec::new(), links: Vec::new(), linker_cache: None };
-        for path in SYSTEM.iter().chain(SYSTEM_ETC).map(Path::new) {
+        let job = folder(&spec.root).during_job("opening the tree")?;
+        let mut sources = Self { trees: Vec::new(), links: Vec::new(), linker_cache: None, job };
+        let fixed = SYSTEM.iter().chain(SYSTEM_ETC).map(PathBuf::from);
+        for path in fixed.chain(run_time_settings()) {
+            let path = path.as_path();
             match fs::symlink_metadata(path) {
                 Ok(found) if found.is_symlink() => {
                     let target = fs::read_link(path).during(format!("reading {}", path.display()))?;
@@ -76,11 +86,21 @@ impl Sources {
     }
 
     fn add(&mut self, path: &Path, masked: &[String]) -> Result<(), Failure> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = open(path, flags, Mode::empty()).during(format!("opening {}", path.display()))?;
+        let folder = folder(path).during(format!("opening {}", path.display()))?;
         self.trees.push(Tree { folder, at: path.to_owned(), masked: masked.to_vec() });
         Ok(())
     }
+}
+
+fn run_time_settings() -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir("/etc") else { return Vec::new() };
+    let wanted = |name: &str| SYSTEM_ETC_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let names = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(wanted));
+    names.map(|entry| entry.path()).collect()
+}
+
+fn folder(path: &Path) -> rustix::io::Result<OwnedFd> {
+    open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// What came out, where more than one thing could.
@@ -105,7 +125,7 @@ pub(super) fn build(
     mount("tmpfs", BASE, "tmpfs", INERT, ROOT_OPTIONS).during("mounting a tmpfs")?;
     furnish(sources).during("laying out the root")?;
     scratch(spec, ids).during("mounting the scratch space")?;
-    let (overlay, files) = job(lower, files).during("mounting the tree")??;
+    let (overlay, files) = job(lower, &sources.job, files).during("mounting the tree")??;
     let mut lock_isolation = true;
     for tree in &sources.trees {
         let shown = show(tree).during(format!("mounting {}", tree.at.display()))?;
@@ -163,7 +183,9 @@ fn furnish(sources: &Sources) -> io::Result<()> {
 
 /// One tmpfs bounds all that the payload can write to `/job` and `/tmp`.
 fn scratch(spec: &LaunchSpec, ids: &Ids) -> io::Result<()> {
-    let options = std::ffi::CString::new(format!("size={},mode=755", spec.limits.disk_bytes))?;
+    let bytes = spec.limits.disk_bytes;
+    let inodes = SPARE_INODES.saturating_add(bytes / BYTES_PER_INODE);
+    let options = std::ffi::CString::new(format!("size={bytes},nr_inodes={inodes},mode=755"))?;
     mount("tmpfs", at("/.scratch"), "tmpfs", INERT, options.as_c_str())?;
     for (name, mode) in [("upper", 0o755), ("work", 0o755), ("tmp", 0o1777)] {
         let folder = at("/.scratch").join(name);
@@ -178,10 +200,10 @@ fn scratch(spec: &LaunchSpec, ids: &Ids) -> io::Result<()> {
 }
 
 /// `/job`: the tree under a writable layer, or an empty folder and all the tree's files to be written.
-fn job(lower: Lower, files: Vec<Laid>) -> io::Result<Result<(bool, Vec<Laid>), Failure>> {
+fn job(lower: Lower, folder: &OwnedFd, files: Vec<Laid>) -> io::Result<Result<(bool, Vec<Laid>), Failure>> {
     let place = match &lower {
         Lower::Copy(_) => None,
-        Lower::Folder(folder) => Some(through(folder)),
+        Lower::Folder => Some(through(folder)),
         Lower::Mount(tree) => {
             let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
             move_mount(tree, "", CWD, at("/.lower"), flags)?;
@@ -196,7 +218,7 @@ fn job(lower: Lower, files: Vec<Laid>) -> io::Result<Result<(bool, Vec<Laid>), F
     }
     let mut all = match (lower, place) {
         (Lower::Copy(tree), _) => tree,
-        (Lower::Folder(_) | Lower::Mount(_), place) => match lower::copied(&place.unwrap_or_default()) {
+        (Lower::Folder | Lower::Mount(_), place) => match lower::copied(&place.unwrap_or_default()) {
             Ok(Lower::Copy(tree)) => tree,
             Ok(_) => Vec::new(),
             Err(failure) => return Ok(Err(failure)),

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use edgecoder_base::Level;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::execution::{Exit, Job, JobFile, Report};
+use crate::execution::{Exit, Job, JobFile, Output, Report};
 use crate::launch::{check, environment};
 use crate::output::drain;
 
@@ -48,61 +48,23 @@ pub(super) async fn run(config: &Config, job: &Job, cancel: &CancellationToken) 
         .await
         .map_err(|error| Error::Scratch(io::Error::other(error)))?
         .map_err(Error::Scratch)?;
-    let broken = |doing| move |source| Error::Launcher { doing, source };
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", &job.command])
-        .env_clear()
-        .envs(environment(config, &job.env))
-        .current_dir(scratch.path())
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(broken("the start"))?;
-    let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let group = Group(leader.ok_or_else(|| broken("the start")(io::Error::other("no process id")))?);
-    let (flood, leave) = (Notify::new(), CancellationToken::new());
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let limit = job.limits.output_bytes;
-    let streams = async {
-        let (Some(stdout), Some(stderr)) = (stdout, stderr) else { return Ok(Default::default()) };
-        tokio::try_join!(drain(stdout, limit, &flood, &leave), drain(stderr, limit, &flood, &leave))
-    };
+    let (mut child, group) = start(config, job, scratch.path()).map_err(while_doing("the start"))?;
+    let (flood, ended) = (Notify::new(), CancellationToken::new());
+    let drained = drained(&mut child, job.limits.output_bytes, &flood, &ended);
     let end = async {
         let end = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Error::Cancelled),
-            status = child.wait() => status.map(exit_of).map_err(broken("awaiting the end")),
+            status = child.wait() => status.map(exit_of).map_err(while_doing("awaiting the end")),
             () = flood.notified() => Ok(Exit::OutputFlood),
             () = tokio::time::sleep(job.limits.wall) => Ok(Exit::WallTimeout),
         };
         group.kill();
+        ended.cancel();
         end
     };
-    let ended = CancellationToken::new();
-    let end = async {
-        let exit = end.await;
-        ended.cancel();
-        exit
-    };
-    let drained = async {
-        tokio::pin!(streams);
-        let overdue = async {
-            ended.cancelled().await;
-            tokio::time::sleep(LINGER).await;
-        };
-        tokio::select! {
-            biased;
-            streams = &mut streams => streams,
-            () = overdue => {
-                leave.cancel();
-                streams.await
-            }
-        }
-    };
     let (exit, streams) = tokio::join!(end, drained);
-    let (stdout, stderr) = streams.map_err(broken("draining the output"))?;
+    let (stdout, stderr) = streams.map_err(while_doing("draining the output"))?;
     Ok(Report {
         exit: exit?,
         stdout,
@@ -112,6 +74,56 @@ pub(super) async fn run(config: &Config, job: &Job, cancel: &CancellationToken) 
         degraded: vec!["unconfined: the command ran as the node's own user".into()],
         layers: None,
     })
+}
+
+fn while_doing(doing: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Launcher { doing, source }
+}
+
+fn start(config: &Config, job: &Job, folder: &Path) -> io::Result<(Child, Group)> {
+    let child = Command::new("/bin/sh")
+        .args(["-c", &job.command])
+        .env_clear()
+        .envs(environment(config, &job.env))
+        .current_dir(folder)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = Group(leader.ok_or_else(|| io::Error::other("no process id"))?);
+    Ok((child, group))
+}
+
+/// Both streams to their end, or to a moment after the run `ended`.
+fn drained(
+    child: &mut Child,
+    limit: usize,
+    flood: &Notify,
+    ended: &CancellationToken,
+) -> impl Future<Output = io::Result<(Output, Output)>> {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    async move {
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else { return Ok(Default::default()) };
+        let leave = CancellationToken::new();
+        let both = async {
+            tokio::try_join!(drain(stdout, limit, flood, &leave), drain(stderr, limit, flood, &leave))
+        };
+        tokio::pin!(both);
+        let overdue = async {
+            ended.cancelled().await;
+            tokio::time::sleep(LINGER).await;
+        };
+        tokio::select! {
+            biased;
+            both = &mut both => both,
+            () = overdue => {
+                leave.cancel();
+                both.await
+            }
+        }
+    }
 }
 
 fn exit_of(status: ExitStatus) -> Exit {

@@ -39,6 +39,7 @@ pub(super) async fn run(
     cancel: &CancellationToken,
 ) -> Result<Report, Error> {
     let spec = LaunchSpec::new(config, job)?;
+    let frame = spec.frame(job)?;
     let started = Instant::now();
     let (mut child, control) = start(launcher)?;
     let (listen, speak) = control.into_split();
@@ -51,8 +52,7 @@ pub(super) async fn run(
         tokio::try_join!(drain(stdout, limit, &flood, &stay), drain(stderr, limit, &flood, &stay))
     };
     // The launcher reaps everything before it ends, so the streams end with it.
-    let (stop, said, streams) =
-        tokio::join!(steer(speak, spec.frame(job), cancel, &flood), last_word(listen), streams);
+    let (stop, said, streams) = tokio::join!(steer(speak, frame, cancel, &flood), last_word(listen), streams);
     let talking = |source| Error::Launcher { doing: "draining the output", source };
     let (stdout, stderr) = streams.map_err(talking)?;
     child.wait().await.map_err(|source| Error::Launcher { doing: "awaiting the end", source })?;

@@ -203,3 +203,11 @@ async fn a_python_test_suite_runs() {
     assert_eq!((report.exit, report.stdout.text()), (Exit::Code(0), "1\n".into()), "{report:?}");
     assert!(report.stderr.text().contains("OK"), "{report:?}");
 }
+
+#[tokio::test]
+async fn file_locks_are_no_channel_to_the_outside() {
+    let program = std::fs::File::open("/usr/bin/env").unwrap();
+    program.lock().unwrap();
+    let tries = "import fcntl; fcntl.flock(open(\"/usr/bin/env\"), fcntl.LOCK_EX | fcntl.LOCK_NB); print(1)";
+    check(&format!("python3 -c '{tries}'"), "1\n").await;
+}

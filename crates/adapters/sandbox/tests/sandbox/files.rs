@@ -77,3 +77,16 @@ async fn a_large_tree_costs_little() {
     assert_eq!(report.stdout.text(), "2000\n");
     assert!(report.layers.unwrap().overlay, "copied where an overlay would do");
 }
+
+#[tokio::test]
+async fn a_tree_on_a_file_system_without_overlays_is_copied_and_said_to_be() {
+    let rig = Rig::new();
+    // procfs can neither be id-mapped nor be owned by an ordinary user.
+    let root = "/proc/sys/kernel/random".into();
+    let mut job =
+        edgecoder_sandbox::Job { root, ..rig.job("cat poolsize; cat new; echo x >boot_id; cat boot_id") };
+    job.files = vec![JobFile::write("new", "laid\n"), JobFile::write("poolsize", "1\n")];
+    let report = rig.run_job(job).await;
+    assert_eq!((report.exit, report.stdout.text()), (Exit::Code(0), "1\nlaid\nx\n".into()), "{report:?}");
+    assert!(report.degraded.iter().any(|words| words.starts_with("copy")), "{report:?}");
+}

@@ -63,6 +63,10 @@ async fn without_confinement_the_tree_is_still_untouched() {
     job.limits = Limits { wall: Duration::from_millis(200), ..limits() };
     let report = sandbox.run(job, CancellationToken::new()).await.unwrap();
     assert_eq!(report.exit, Exit::WallTimeout);
+    // A process that left the group keeps the pipe open; the run ends all the same.
+    let report = sandbox.run(rig.job("setsid sleep 20 & echo left"), CancellationToken::new()).await.unwrap();
+    assert_eq!((report.exit, report.stdout.text()), (Exit::Code(0), "left\n".into()));
+    assert!(report.wall < Duration::from_secs(15), "{report:?}");
     let mut job = rig.job("true");
     job.files = vec![JobFile::write("../x", "")];
     let refused = sandbox.run(job, CancellationToken::new()).await;
