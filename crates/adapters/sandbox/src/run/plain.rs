@@ -97,12 +97,12 @@ fn start(config: &Config, job: &Job, folder: &Path) -> io::Result<(Child, Group)
 }
 
 /// Both streams to their end, or to a moment after the run `ended`.
-fn drained(
+fn drained<'a>(
     child: &mut Child,
     limit: usize,
-    flood: &Notify,
-    ended: &CancellationToken,
-) -> impl Future<Output = io::Result<(Output, Output)>> {
+    flood: &'a Notify,
+    ended: &'a CancellationToken,
+) -> impl Future<Output = io::Result<(Output, Output)>> + use<'a> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     async move {
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else { return Ok(Default::default()) };
