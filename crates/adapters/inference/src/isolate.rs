@@ -140,6 +140,10 @@ impl IsolatedEngine {
     }
 
     async fn ready(&self) -> Result<Capabilities, Error> {
+        if self.commands.is_closed() {
+            // The last state stays readable after a supervisor that was dropped; it is no longer true.
+            return Err(Error::EngineStopped);
+        }
         let settled =
             self.until(|state| !matches!(state, EngineState::Starting | EngineState::Restarting { .. }));
         match tokio::time::timeout(self.wait_for_start, settled).await {
@@ -182,13 +186,15 @@ impl IsolatedEngine {
     }
 }
 
-/// Puts the first event back, and cancels when the stream is dropped.
+/// Puts the first event back, cancels when dropped, and never just stops: without a supervisor it ends in an error.
 fn guarded(first: Event, rest: ReceiverStream<Result<Event, Error>>, guard: DropGuard) -> EventStream {
-    let events = futures::stream::once(async move { Ok(first) }).chain(rest);
+    let gone = futures::stream::once(async { Err(Error::EngineStopped) });
+    let events = futures::stream::once(async move { Ok(first) }).chain(rest).chain(gone);
     events
-        .map(move |event| {
-            let _held_until_dropped = &guard;
-            event
+        .scan((false, guard), |(over, _held_until_dropped), event| {
+            let show = !*over;
+            *over |= matches!(event, Ok(Event::Done { .. }) | Err(_));
+            futures::future::ready(show.then_some(event))
         })
         .boxed()
 }

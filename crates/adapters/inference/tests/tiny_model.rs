@@ -244,3 +244,26 @@ async fn a_missing_program_is_said_so() {
     tasks.spawn(supervisor.run(CancellationToken::new()));
     assert!(matches!(engine.capabilities().await, Err(Error::EngineMissing { .. })));
 }
+
+#[tokio::test]
+async fn an_answer_without_a_supervisor_ends_in_an_error() {
+    let mut running = start(&tiny(), "1");
+    let events = running.engine.complete(rambling(1), CancellationToken::new()).await.unwrap();
+    running.tasks.abort_all();
+    while running.tasks.join_next().await.is_some() {}
+    // What had come before may still be read; the end is never missing.
+    assert!(matches!(collect(events).await, Err(Error::EngineStopped) | Ok(_)));
+    assert_eq!(running.engine.capabilities().await, Err(Error::EngineStopped));
+}
+
+#[test]
+fn the_child_ends_when_its_input_closes() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_edgecoder-engine"))
+        .args(["--model", tiny().to_str().unwrap(), "--threads", "1"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}

@@ -9,6 +9,7 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_batch::LlamaBatch;
 
+use super::cache::PromptCache;
 use super::model::Loaded;
 use super::prompt::Prompter;
 use super::sequence::Sequence;
@@ -33,6 +34,7 @@ pub(crate) struct Batcher<'m> {
     /// Cells of the cache; running sequences have reserved what they may need, so it never overflows.
     cells: u32,
     turn: usize,
+    cache: PromptCache,
 }
 
 impl<'m> Batcher<'m> {
@@ -62,6 +64,7 @@ impl<'m> Batcher<'m> {
             waiting: VecDeque::new(),
             cells,
             turn: 0,
+            cache: PromptCache::new(slots),
         })
     }
 
@@ -122,15 +125,19 @@ impl<'m> Batcher<'m> {
 
     /// First come, first served: a large request at the head is not overtaken by small ones.
     fn admit(&mut self) {
-        while let Some(free) = self.slots.iter().position(Option::is_none)
-            && let Some(next) = self.waiting.front()
-        {
-            let reserved: u32 =
-                self.slots.iter().flatten().map(Sequence::reserve).fold(0, u32::saturating_add);
-            if reserved.saturating_add(next.reserve()) > self.cells {
+        while let Some(next) = self.waiting.front() {
+            let running = self.slots.iter().flatten().map(Sequence::reserve).fold(0, u32::saturating_add);
+            let needed = running.saturating_add(next.reserve());
+            let free = (0..self.slots.len()).filter(|&slot| self.slots[slot].is_none());
+            let Some((slot, common)) = self.cache.best(free, &next.tokens) else { return };
+            if needed > self.cells {
                 return;
             }
-            self.slots[free] = self.waiting.pop_front();
+            let common = self.cache.claim(&mut self.context, slot, common, self.cells - needed);
+            if let Some(mut next) = self.waiting.pop_front() {
+                next.fed = common;
+                self.slots[slot] = Some(next);
+            }
         }
     }
 
@@ -162,15 +169,13 @@ impl<'m> Batcher<'m> {
         }
         sequence.since.get_or_insert_with(Instant::now);
         let completes = take == sequence.unfed();
-        for nth in 0..take {
-            let token = sequence.feed[sequence.fed + nth];
-            let wants_logits = completes && nth + 1 == take;
-            self.batch
-                .add(token, sequence.position, &[lane], wants_logits)
-                .map_err(|error| error.to_string())?;
-            sequence.position += 1;
+        for _ in 0..take {
+            let token = sequence.tokens[sequence.fed];
+            let position = i32::try_from(sequence.fed).map_err(|error| error.to_string())?;
+            sequence.fed += 1;
+            let wants_logits = sequence.unfed() == 0;
+            self.batch.add(token, position, &[lane], wants_logits).map_err(|error| error.to_string())?;
         }
-        sequence.fed += take;
         Ok(completes)
     }
 
@@ -186,9 +191,7 @@ impl<'m> Batcher<'m> {
             delta.push_str(&sequence.text.finish());
         } else {
             sequence.output_tokens += 1;
-            sequence.feed.clear();
-            sequence.feed.push(token);
-            sequence.fed = 0;
+            sequence.tokens.push(token);
             let shown = sequence.text.push(&vocab.token_to_piece(token, false, None));
             delta.push_str(&shown.text);
             if shown.stopped {
@@ -210,20 +213,18 @@ impl<'m> Batcher<'m> {
         tells
     }
 
-    /// Empties a slot and its part of the cache.
+    /// Empties a slot; what it has in the cache may serve the next request.
     fn release(&mut self, slot: usize) -> Option<Sequence> {
-        let lane = u32::try_from(slot).ok();
-        if let Err(error) = self.context.clear_kv_cache_seq(lane, None, None) {
-            tracing::warn!(%error, slot, "cache of a slot was not cleared");
-        }
-        self.slots[slot].take()
+        let sequence = self.slots[slot].take()?;
+        self.cache.keep(&mut self.context, slot, &sequence.tokens[..sequence.fed]);
+        Some(sequence)
     }
 
     /// A step that failed failed for everybody in it; the waiting ones are tried afresh.
     fn fail_all(&mut self, reason: &str) -> Vec<Tell> {
         let error = Error::EngineCrashed { reason: format!("decoding failed: {reason}") };
         let running: Vec<_> = self.slots.iter_mut().filter_map(Option::take).collect();
-        self.context.clear_kv_cache();
+        self.cache.forget_all(&mut self.context);
         running
             .into_iter()
             .map(|sequence| Tell::Refused { id: Some(sequence.id), error: error.clone() })
@@ -254,15 +255,22 @@ mod tests {
         )
     }
 
-    /// Steps until `id` is done; its text.
+    /// Steps until nobody runs; the text of `id`. Nobody may fail.
     fn text_of(batcher: &mut Batcher<'_>, id: u64) -> String {
         let mut text = String::new();
         while !batcher.is_idle() {
             for tell in batcher.step() {
-                if let Tell::Step { id: of, event: Event::Delta { text: more } } = tell
-                    && of == id
-                {
-                    text.push_str(&more);
+                match tell {
+                    Tell::Step { id: of, event: Event::Delta { text: more } } if of == id => {
+                        text.push_str(&more)
+                    }
+                    Tell::Step { .. } => {}
+                    Tell::Refused { .. }
+                    | Tell::Counted { .. }
+                    | Tell::Ready { .. }
+                    | Tell::Failed { .. } => {
+                        panic!("{tell:?}")
+                    }
                 }
             }
         }
@@ -297,6 +305,47 @@ mod tests {
             batcher.submit(id, add()).unwrap();
         }
         assert_eq!(text_of(&mut batcher, 9), alone);
+    }
+
+    #[test]
+    fn a_longer_turn_of_a_conversation_reads_only_what_is_new() {
+        let loaded = tiny(2);
+        let mut request = add();
+        request.messages.insert(1, Message::user("x = 1\n".repeat(80)));
+        request.max_tokens = 40;
+        let mut fresh = Batcher::new(&loaded).unwrap();
+        fresh.submit(1, request.clone()).unwrap();
+        let expected = text_of(&mut fresh, 1);
+
+        let mut batcher = Batcher::new(&loaded).unwrap();
+        let mut first = request.clone();
+        first.messages.truncate(2);
+        first.max_tokens = 3;
+        batcher.submit(1, first).unwrap();
+        text_of(&mut batcher, 1);
+        batcher.submit(2, request).unwrap();
+        batcher.admit();
+        let running = batcher.slots.iter().flatten().next().unwrap();
+        assert!(running.fed >= 256 && running.unfed() > 0, "{} of {}", running.fed, running.tokens.len());
+        assert_eq!(text_of(&mut batcher, 2), expected);
+    }
+
+    #[test]
+    fn leftovers_never_crowd_out_requests() {
+        let loaded = tiny(2);
+        let mut batcher = Batcher::new(&loaded).unwrap();
+        for id in 0..12_u64 {
+            let mut request = add();
+            request.messages.insert(1, Message::user(format!("x = {id}\n").repeat(60)));
+            request.max_tokens = 60;
+            batcher.submit(id, request).unwrap();
+            if id % 3 == 0 {
+                text_of(&mut batcher, id);
+            }
+        }
+        text_of(&mut batcher, 11);
+        let kept: usize = batcher.cache.kept_tokens();
+        assert!(kept <= usize::try_from(batcher.cells).unwrap() && kept > 0, "{kept}");
     }
 
     #[test]

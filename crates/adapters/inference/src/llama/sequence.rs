@@ -12,12 +12,10 @@ use crate::{CompletionRequest, TokenUsage};
 #[derive(Debug)]
 pub(crate) struct Sequence {
     pub(crate) id: u64,
-    /// Tokens still to be fed: the rest of the prompt, then always the one last sampled.
-    pub(crate) feed: Vec<LlamaToken>,
-    /// How many of `feed` are already in the cache.
+    /// The prompt, then everything sampled.
+    pub(crate) tokens: Vec<LlamaToken>,
+    /// How many of `tokens` are in the cache; also the position of the next one.
     pub(crate) fed: usize,
-    /// Position of the next token.
-    pub(crate) position: i32,
     pub(crate) prompt_tokens: u32,
     pub(crate) output_tokens: u32,
     pub(crate) max_tokens: u32,
@@ -31,9 +29,8 @@ impl Sequence {
         Self {
             id,
             prompt_tokens: u32::try_from(prompt.len()).unwrap_or(u32::MAX),
-            feed: prompt,
+            tokens: prompt,
             fed: 0,
-            position: 0,
             output_tokens: 0,
             max_tokens: request.max_tokens,
             sampler: sampler(&request),
@@ -48,7 +45,7 @@ impl Sequence {
     }
 
     pub(crate) fn unfed(&self) -> usize {
-        self.feed.len() - self.fed
+        self.tokens.len() - self.fed
     }
 
     pub(crate) fn usage(&self) -> TokenUsage {
