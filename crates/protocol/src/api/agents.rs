@@ -50,8 +50,13 @@ fn default_client() -> String {
     "edgecoder-native".to_owned()
 }
 
+/// The one place a registration token is written out: into the request that presents it.
+fn exposed<S: serde::Serializer>(token: &Option<Secret<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    token.as_ref().map(Secret::expose).serialize(serializer)
+}
+
 /// `POST /register`.
-#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegisterRequest {
     /// The worker's name.
@@ -67,7 +72,7 @@ pub struct RegisterRequest {
     #[serde(default)]
     pub mode: Option<String>,
     /// Proof of enrolment.
-    #[serde(default)]
+    #[serde(default, serialize_with = "exposed")]
     #[schema(value_type = Option<String>)]
     pub registration_token: Option<Secret<String>>,
     /// Engine kind.

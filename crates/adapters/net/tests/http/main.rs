@@ -1,0 +1,7 @@
+//! The HTTP clients against a small real server that behaves, refuses and misbehaves.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise, in shared functions too")]
+
+mod api_client;
+mod door;
+mod work_source;
