@@ -35,7 +35,8 @@ impl JobFile {
 /// One execution to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// A materialised snapshot. Never written to.
+    /// A materialised snapshot. Never written to: the payload changes a layer of its own above it. Modes count
+    /// as they stand, so a file its owner may not write can be replaced by the payload but not edited in place.
     pub root: PathBuf,
     /// The patch, laid over `root`.
     pub files: Vec<JobFile>,

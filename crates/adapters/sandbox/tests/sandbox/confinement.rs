@@ -44,6 +44,17 @@ async fn a_tree_that_only_its_owner_can_read_is_the_payloads_own() {
 }
 
 #[tokio::test]
+async fn a_read_only_file_is_replaced_but_not_edited_in_place() {
+    use std::os::unix::fs::PermissionsExt;
+    let rig = Rig::new();
+    let mode = std::fs::Permissions::from_mode(0o444);
+    std::fs::set_permissions(rig.tree.path().join("README"), mode).unwrap();
+    let command = "( echo x >>README ) 2>/dev/null || echo refused; sed -i s/read/write/ README && cat README; \
+                   chmod u+w README && echo more >>README && tail -1 README";
+    assert_eq!(rig.run(command).await.stdout.text(), "refused\nwrite me\nmore\n");
+}
+
+#[tokio::test]
 async fn everything_else_is_read_only() {
     let tries = "for d in / /usr /usr/bin /etc /dev /proc /opt /job/..; do \
                  ( : >$d/.breach ) 2>/dev/null && echo wrote $d; done; \
