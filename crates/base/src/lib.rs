@@ -26,5 +26,5 @@ pub use privacy::PrivacyTier;
 pub use scope::Scope;
 pub use secret::{Private, Secret};
 pub use snapshot::{FileEntry, Manifest, Omission, OmissionReason};
-pub use time::Timestamp;
+pub use time::{Clock, Entropy, Timestamp};
 pub use verifier::Verifier;

@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+/// Reads the time: given to whoever owns state, so that tests decide what time it is.
+pub type Clock = fn() -> Timestamp;
+
+/// Draws 128 random bits: given like a clock.
+pub type Entropy = fn() -> u128;
+
 /// An instant, milliseconds since the Unix epoch. RFC 3339 in text and JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, utoipa::ToSchema)]
 #[schema(value_type = String, format = DateTime)]

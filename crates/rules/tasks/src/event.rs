@@ -40,6 +40,7 @@ kinds! {
     Escalated = "task_escalate": "A subtask goes to the next round, a larger model or a person.";
     DeadLetter = "task_dead_letter": "An attempt failed too often for reasons outside the work.";
     InReview = "task_review": "The whole task is proven and waits for a person.";
+    Receipt = "task_receipt": "The signed receipt of a proven task was written.";
     Approved = "task_approved": "A person took the patch.";
     Rejected = "task_rejected": "A person dropped the patch.";
     Retried = "task_retry": "A person asked for another go.";

@@ -39,4 +39,4 @@ pub use queue::QueueRow;
 pub use refusal::Refusal;
 pub use spec::Spec;
 pub use subtask::{Subtask, SubtaskState};
-pub use task::{Task, TaskState};
+pub use task::{Proof, Task, TaskState};

@@ -79,12 +79,28 @@ pub struct Task {
     pub ended_at: Option<Timestamp>,
     /// The plan.
     pub subtasks: Vec<Subtask>,
+    /// The signed receipt of the proven result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<BlobHash>,
     /// Output of an answer, until the store has put it aside.
     #[serde(skip)]
     output: Option<(usize, String)>,
     /// What happened since the store last looked.
     #[serde(skip)]
     events: Vec<Event>,
+}
+
+/// Why a task counts as proven.
+#[derive(Debug, Clone)]
+pub struct Proof<'a> {
+    /// Name of the attempt that wrote the result.
+    pub id: AttemptId,
+    /// That attempt.
+    pub attempt: &'a Attempt,
+    /// The verdict on the whole.
+    pub verdict: &'a edgecoder_protocol::work::Verdict,
+    /// The patches in order.
+    pub patches: Vec<BlobHash>,
 }
 
 /// A position in a task: which subtask, which attempt.
@@ -114,6 +130,7 @@ impl Task {
             updated_at: now,
             ended_at: None,
             subtasks,
+            receipt: None,
             output: None,
             events: Vec::new(),
         };
@@ -149,6 +166,31 @@ impl Task {
         self.updated_at = self.updated_at.max(now);
         debug_assert_eq!(invariant::check(self), Ok(()));
         Ok(())
+    }
+
+    /// Notes the receipt of a proven task, once.
+    pub fn note_receipt(&mut self, receipt: BlobHash) -> Result<(), Refusal> {
+        if self.receipt.is_some() || self.proof().is_none() {
+            return Err(Refusal::WrongState(self.state));
+        }
+        self.receipt = Some(receipt);
+        self.record(EventKind::Receipt, None, "coordinator", json!({"receipt": receipt}));
+        Ok(())
+    }
+
+    /// The attempt that wrote the result and the verdict that proved it, once the whole task is proven: the
+    /// last subtask's, which is the integration when there were several.
+    pub fn proof(&self) -> Option<Proof<'_>> {
+        if !self.subtasks.iter().all(|subtask| subtask.state == SubtaskState::Done) {
+            return None;
+        }
+        let last = self.subtasks.last()?;
+        let verdict = last.attempt(last.accepted?)?.verdict.as_ref()?;
+        let author = self.subtasks.iter().rposition(|subtask| !subtask.integrates)?;
+        let number = self.subtasks[author].accepted?;
+        let patches = self.subtasks.iter().filter_map(Subtask::accepted_patch).collect();
+        let attempt = self.subtasks[author].attempt(number)?;
+        Some(Proof { id: self.id.subtask(author).attempt(number), attempt, verdict, patches })
     }
 
     /// What happened since this was last called; the caller writes it where it writes the task.
