@@ -75,7 +75,10 @@ impl Agent {
             }
             Observation::Interrupted(Interruption::TimeUp) => self.bench.end("the time limit"),
             Observation::CompletionFailed(failure) => self.after_failure(failure),
-            observation => {
+            observation @ (Observation::Started(_)
+            | Observation::Files { .. }
+            | Observation::Completion { .. }
+            | Observation::TestReport(_)) => {
                 if let Observation::Completion { usage, .. } = &observation {
                     self.bench.budget.completed(*usage);
                     self.engine_failed = false;

@@ -82,6 +82,11 @@ impl Budget {
         u32::try_from(u64::from(room) * u64::from(self.percent) / 100).unwrap_or(room)
     }
 
+    /// Tokens of prompt and answer together.
+    pub fn window(&self) -> u32 {
+        self.window
+    }
+
     /// Uses less of the window from now on, by what the engine counted; the percent now used.
     pub fn shrink(&mut self, prompt_tokens: u32, context_tokens: u32) -> u32 {
         self.window = self.window.min(context_tokens.max(1));

@@ -73,7 +73,7 @@ fn pytest(lines: &[&str], function: Option<&str>) -> Option<String> {
     let mut errors: Vec<&str> = Vec::new();
     for line in lines {
         if let Some(code) = line.strip_prefix("> ").or_else(|| line.strip_prefix(">\t")) {
-            source = source.or(Some(code.trim())); // the outermost frame is the test's own
+            source.get_or_insert_with(|| code.trim()); // the outermost frame is the test's own
         } else if let Some(error) = line.strip_prefix("E ").or_else(|| line.strip_prefix("E\t")) {
             errors.push(error.trim());
         } else if !errors.is_empty() {

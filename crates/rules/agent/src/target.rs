@@ -131,6 +131,7 @@ fn path_of(
     match (named.next(), named.next(), name) {
         (Some(only), None, _) => Some((*only).to_owned()),
         (_, _, Some(name)) => Some(format!("{}.py", name.to_lowercase())),
+        (None, _, None) => Some("solution.py".to_owned()),
         (_, _, None) => None,
     }
 }

@@ -15,6 +15,9 @@ use crate::scope::check_with_verifier;
 use crate::step::{GiveUpReason, Message, Prompt, Standing, Step};
 use crate::test_report::{Counts, counts};
 
+/// Fewest tokens in which a change can be said at all.
+const MIN_ANSWER_TOKENS: u32 = 16;
+
 /// Shared by both courses.
 #[derive(Debug, Clone)]
 pub(super) struct Bench {
@@ -107,12 +110,22 @@ impl Bench {
         number: u32,
         repairing: bool,
     ) -> Step {
+        let max_tokens = self.answer_tokens();
+        let texts = messages.iter().map(|message| message.content.as_str()).chain(prefill.as_deref());
+        let used = texts.fold(0_u32, |sum, text| sum.saturating_add(estimate(text) + TOKENS_PER_MESSAGE));
+        if max_tokens < MIN_ANSWER_TOKENS || used.saturating_add(max_tokens) > self.budget.window() {
+            let detail = format!(
+                "a prompt of about {used} tokens and an answer of {max_tokens} in a window of {}",
+                self.budget.window()
+            );
+            return give_up(GiveUpReason::WindowTooSmall, &detail);
+        }
         Step::Complete(Prompt {
             messages,
             prefill,
             temperature: self.temperature(number, repairing),
             seed: self.seed(number),
-            max_tokens: self.answer_tokens(),
+            max_tokens,
             stop: self.brief.profile.stop.clone(),
         })
     }

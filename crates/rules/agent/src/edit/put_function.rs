@@ -48,7 +48,7 @@ pub fn put_function(file: Option<&str>, answer: &str, wanted: Wanted<'_>) -> Res
             text = appended(&text, body);
         }
     }
-    text = with_constants(text, &code, &parts, wanted);
+    text = with_constants(text, &code, &parts);
     text = with_imports(text, &code, &parts);
     let text = with_line_ends_of(file.unwrap_or_default(), text);
     if file == Some(text.as_str()) {
@@ -133,7 +133,9 @@ fn replaced(text: &str, old: &Definition, new: &Definition, body: &str) -> Strin
     let header_end = new.header.end - offset;
     let new_text = if same && !body[header_end..].starts_with([' ', '\t']) {
         let mut inner = &body[header_end..];
-        let mut kept = text[old.span.start..old.header.end].to_owned();
+        let bare = old.span.start + indent.len() == old.header.start;
+        let own_decorators = if bare { &body[..new.header.start - offset] } else { "" };
+        let mut kept = shifted(own_decorators, 0, indent) + &text[old.span.start..old.header.end];
         if let Some(doc) = &old.docstring_span {
             kept.push('\n');
             kept.push_str(text[doc.clone()].trim_end());
@@ -172,7 +174,7 @@ fn appended(text: &str, body: &str) -> String {
 }
 
 /// Constants that the function uses come before the first definition.
-fn with_constants(text: String, code: &str, parts: &Outline, wanted: Wanted<'_>) -> String {
+fn with_constants(text: String, code: &str, parts: &Outline) -> String {
     let known = Outline::of(&text);
     let defined = |name: &str| {
         known.statements.iter().any(|s| matches!(&s.kind, StatementKind::Assignment(own) if own == name))
@@ -181,20 +183,13 @@ fn with_constants(text: String, code: &str, parts: &Outline, wanted: Wanted<'_>)
     let missing: String = parts
         .statements
         .iter()
-        .filter_map(|s| match &s.kind {
-            StatementKind::Assignment(name) if !defined(name) && used_by_functions(name) => {
-                Some(code[s.span.clone()].to_owned())
-            }
-            _ => None,
-        })
+        .filter(|s| matches!(&s.kind, StatementKind::Assignment(name) if !defined(name) && used_by_functions(name)))
+        .map(|s| &code[s.span.clone()])
         .collect();
     if missing.is_empty() {
         return text;
     }
-    let at = match (wanted.name, known.top().next()) {
-        (_, Some(first)) => first.span.start,
-        (_, None) => text.len(),
-    };
+    let at = known.top().next().map_or(text.len(), |first| first.span.start);
     format!("{}{}\n\n{}", &text[..at], missing.trim_end(), prefixed_newline(&text[at..]))
 }
 

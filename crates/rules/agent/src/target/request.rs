@@ -43,7 +43,7 @@ fn pattern(text: &str) -> Regex {
 /// A path with an extension, with the words that place something there.
 static PLACE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)(?:[,(]?\s*\b(?:in|into|to|inside|at|from|for|of|within|under)\s+)?(?:\b(?:the|a|new|existing|python|module|file|script)\s+)*[`'"]?(?P<path>(?:\.?[\w-][\w.-]*/)*[\w-][\w.-]*\.(?:py|pyi|js|jsx|mjs|cjs|ts|tsx|rs|go|java|c|h|cc|cpp|hpp|rb|php|kt|swift|cs))\b[`'"]?\)?(?:\s+(?:file|module)\b)?"#,
+        r#"(?i)(?:[,(]?\s*\b(?:in|into|to|inside|at|from|for|of|within|under)\s+)?(?:\b(?:the|a|new|existing|python|module|file|script)\s+)*[`'"]?(?:\./)?(?P<path>(?:\.?[\w-][\w.-]*/)*[\w-][\w.-]*\.(?:py|pyi|js|jsx|mjs|cjs|ts|tsx|rs|go|java|c|h|cc|cpp|hpp|rb|php|kt|swift|cs))\b[`'"]?\)?(?:\s+(?:file|module)\b)?"#,
     )
 });
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
@@ -64,7 +64,7 @@ static TESTS_PASS: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static SPACES: LazyLock<Regex> = LazyLock::new(|| pattern(r"[ \t]{2,}"));
-static DANGLING: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s+([.,;:?!])"));
+static DANGLING: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s+([.,;:?!])(\s|$)"));
 
 /// Words that stand where a name could and never are one.
 const NOT_A_NAME: [&str; 44] = [
@@ -144,26 +144,32 @@ impl Request {
 }
 
 fn place(text: &str) -> Option<String> {
-    PLACE
-        .captures_iter(text)
-        .filter_map(|found| found.name("path"))
-        .map(|path| path.as_str().trim_start_matches("./").to_owned())
+    places(text)
+        .map(|(_, path)| path.to_owned())
         .find(|path| !is_test_path(path) && edgecoder_base::snapshot::is_safe_path(path))
+}
+
+/// Every relative path with the words around it; the tail of a path that climbs or starts at the root is none.
+fn places(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, &str)> {
+    PLACE.captures_iter(text).filter_map(|found| {
+        let (whole, path) = (found.get(0)?, found.name("path")?);
+        let before = text[..path.start()].trim_end_matches("./");
+        let climbs = text[..path.start()].ends_with("../") || before.ends_with(['/', '.', '\\', '~']);
+        (!climbs).then(|| (whole.range(), path.as_str()))
+    })
 }
 
 fn wording(text: &str) -> String {
     let text = TESTS_PASS.replace_all(text, "");
     let mut out = String::new();
     let mut last = 0;
-    for found in PLACE.captures_iter(&text) {
-        let Some(whole) = found.get(0) else { continue };
-        // "open data.c" and the like inside quotes of an expected value stay
-        out.push_str(&text[last..whole.start()]);
-        last = whole.end();
+    for (whole, _) in places(&text) {
+        out.push_str(&text[last..whole.start]);
+        last = whole.end;
     }
     out.push_str(&text[last..]);
     let out = SPACES.replace_all(&out, " ");
-    let out = DANGLING.replace_all(&out, "$1");
+    let out = DANGLING.replace_all(&out, "$1$2");
     let out =
         out.trim().trim_start_matches([':', ',', ';', '-', ' ']).trim_end_matches([',', ';', ':']).trim();
     let mut chars = out.chars();
@@ -202,14 +208,16 @@ fn is_parameter(param: &str) -> bool {
 }
 
 fn bare_name(text: &str) -> Option<String> {
-    let fits = |name: &str| !NOT_A_NAME.contains(&name.to_lowercase().as_str()) && name.len() > 1;
+    let fits = |name: &str| !NOT_A_NAME.contains(&name.to_lowercase().as_str());
     let ticked = TICKED.captures(text).and_then(|found| found.name("name")).map(|name| name.as_str());
     let named = NAMED
         .captures_iter(text)
         .filter_map(|found| found.name("name"))
-        .map(|name| name.as_str())
         // after "implement" or "fix" a plain word is more often prose than a name
-        .find(|name| fits(name) && (looks_like_code(name) || follows_called(text, name)));
+        .find(|name| {
+            fits(name.as_str()) && (looks_like_code(name.as_str()) || is_introduced(text, name.range()))
+        })
+        .map(|name| name.as_str());
     ticked.filter(|name| fits(name)).or(named).map(str::to_owned)
 }
 
@@ -217,18 +225,16 @@ fn looks_like_code(name: &str) -> bool {
     name.contains(['_', '.']) || name.chars().skip(1).any(char::is_uppercase)
 }
 
-fn follows_called(text: &str, name: &str) -> bool {
-    let before = text.find(name).map_or("", |at| text[..at].trim_end_matches(['`', '\'', ' ']));
+/// "a function called area that …": the word before names it as a name, and a clause or nothing follows.
+fn is_introduced(text: &str, name: std::ops::Range<usize>) -> bool {
+    const FOLLOWS: [&str; 8] = ["that ", "which ", "to ", "taking ", "in ", "for ", "so ", "with "];
+    let before = text[..name.start].trim_end_matches(['`', '\'', ' ']);
     let word = before.rsplit([' ', '\n']).next().unwrap_or("").to_lowercase();
-    let after = text.find(name).map_or("", |at| text[at + name.len()..].trim_start_matches(['`', '\'']));
+    let after = text[name.end..].trim_start_matches(['`', '\'']);
     matches!(word.as_str(), "called" | "named" | "it" | "function" | "def" | "method")
-        && (after.is_empty()
+        && (after.trim().is_empty()
             || after.starts_with(['.', ',', ':', '(', '\n'])
-            || after.trim_start().starts_with("that")
-            || after.trim_start().starts_with("which")
-            || after.trim_start().starts_with("to ")
-            || after.trim_start().starts_with("taking")
-            || after.trim_start().starts_with("in "))
+            || FOLLOWS.iter().any(|word| after.trim_start().starts_with(word)))
 }
 
 /// Whether more is said than what to do with which name.
