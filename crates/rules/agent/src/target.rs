@@ -30,8 +30,14 @@ pub struct Target {
     pub because: &'static str,
 }
 
-/// Finds the target from the request and the texts read. `hint` is the output of a failing verifier.
-pub fn resolve(request: &Request, texts: &BTreeMap<String, String>, hint: &str) -> Option<Target> {
+/// Finds the target from the request and the texts read; `existing` names every file, read or not, and `hint`
+/// is the output of a failing verifier.
+pub fn resolve(
+    request: &Request,
+    texts: &BTreeMap<String, String>,
+    existing: &[String],
+    hint: &str,
+) -> Option<Target> {
     let outlines: BTreeMap<&str, Outline> = texts
         .iter()
         .filter(|(path, _)| path.ends_with(".py") && !is_test_path(path))
@@ -40,7 +46,7 @@ pub fn resolve(request: &Request, texts: &BTreeMap<String, String>, hint: &str) 
     let imports = tests::imports(texts);
     let (function, because) = function_name(request, &outlines, &imports, hint);
     let name = function.as_deref();
-    let path = path_of(request, name, &outlines, &imports, texts)?;
+    let path = path_of(request, name, &outlines, &imports, existing)?;
     let old = outlines.get(path.as_str()).and_then(|outline| {
         let name = name?;
         outline.find(name, request.class.as_deref()).or_else(|| only_method(outline, name))
@@ -107,14 +113,14 @@ fn path_of(
     name: Option<&str>,
     outlines: &BTreeMap<&str, Outline>,
     imports: &[tests::Import],
-    texts: &BTreeMap<String, String>,
+    existing: &[String],
 ) -> Option<String> {
     if let Some(path) = &request.path {
         // "in lists.py" for src/lists.py, if that is the only one
-        let below: Vec<&&str> =
-            outlines.keys().filter(|known| known.ends_with(&format!("/{path}"))).collect();
-        return match (texts.contains_key(path), &below[..]) {
-            (false, [only]) => Some((**only).to_owned()),
+        let below: Vec<&String> =
+            existing.iter().filter(|known| known.ends_with(&format!("/{path}"))).collect();
+        return match (existing.contains(path), &below[..]) {
+            (false, [only]) => Some((*only).clone()),
             _ => Some(path.clone()),
         };
     }
@@ -123,7 +129,7 @@ fn path_of(
             return Some((*path).to_owned());
         }
         if let Some(import) = imports.iter().find(|import| import.name == name) {
-            return Some(tests::module_path(&import.module, texts));
+            return Some(tests::module_path(&import.module, existing));
         }
     }
     let mut named =

@@ -97,7 +97,9 @@ fn texts(files: &[(&str, &str)]) -> BTreeMap<String, String> {
 fn a_target_is_found_from_what_is_there() {
     #[track_caller]
     fn check(request: &str, files: &[(&str, &str)], expected: Option<(&str, Option<&str>, Option<&str>)>) {
-        let target = resolve(&Request::parse(request), &texts(files), "");
+        let texts = texts(files);
+        let existing: Vec<String> = texts.keys().cloned().chain(["deep/unread.py".to_owned()]).collect();
+        let target = resolve(&Request::parse(request), &texts, &existing, "");
         let got = target.as_ref().map(|t| (t.path.as_str(), t.function.as_deref(), t.params.as_deref()));
         assert_eq!(got, expected, "{request}");
     }
@@ -111,6 +113,7 @@ fn a_target_is_found_from_what_is_there() {
     check("Write a function f that returns x", &[other, test], Some(("src/a.py", Some("f"), None)));
     check("Write a function h(x) that returns x", &[stub, other], Some(("h.py", Some("h"), Some("x"))));
     check("Say something", &[stub, ("src/c.py", "def k():\n    pass\n")], None);
+    check("Write f(x) in unread.py", &[stub], Some(("deep/unread.py", Some("f"), Some("x"))));
     check("Return twice n", &[], Some(("solution.py", None, None)));
 }
 

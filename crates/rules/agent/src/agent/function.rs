@@ -27,6 +27,8 @@ pub(super) struct FunctionCourse {
     target: Option<Target>,
     waiting: Waiting,
     tries: u32,
+    /// Whether the target's own file was asked for after the first reading.
+    read_late: bool,
     hint: String,
     /// Code that failed and what its test said: what a repair starts from.
     failed: Option<(String, String)>,
@@ -36,6 +38,7 @@ pub(super) struct FunctionCourse {
 enum Waiting {
     Start,
     Files,
+    TargetFile,
     Baseline,
     Completion { prefill: String },
     Report { patch: Patch, code: String },
@@ -48,6 +51,7 @@ impl FunctionCourse {
             target: None,
             waiting: Waiting::Start,
             tries: 0,
+            read_late: false,
             hint: String::new(),
             failed: None,
         }
@@ -61,6 +65,11 @@ impl FunctionCourse {
                 bench.keep(files);
                 self.look_or_aim(bench)
             }
+            (Waiting::TargetFile, Observation::Files { files, .. }) => {
+                bench.keep(files);
+                let target = target::resolve(&self.request, &bench.texts, &bench.existing, &self.hint);
+                self.aim(bench, target)
+            }
             (Waiting::Baseline, Observation::TestReport(report)) => self.after_baseline(bench, &report),
             (Waiting::Completion { prefill }, Observation::Completion { text, finish, .. }) => {
                 self.answered(bench, &(prefill + &text), finish)
@@ -69,7 +78,7 @@ impl FunctionCourse {
                 self.tested(bench, patch, code, &report)
             }
             (Waiting::Start, other) => out_of_turn("a start", &other),
-            (Waiting::Files, other) => out_of_turn("files", &other),
+            (Waiting::Files | Waiting::TargetFile, other) => out_of_turn("files", &other),
             (Waiting::Completion { .. }, other) => out_of_turn("a completion", &other),
             (Waiting::Baseline | Waiting::Report { .. }, other) => out_of_turn("a test report", &other),
         }
@@ -123,7 +132,7 @@ impl FunctionCourse {
 
     /// A fix needs to know what fails; so does a request that names nothing.
     fn look_or_aim(&mut self, bench: &mut Bench) -> Step {
-        let target = target::resolve(&self.request, &bench.texts, "");
+        let target = target::resolve(&self.request, &bench.texts, &bench.existing, "");
         let unclear = target.as_ref().is_none_or(|target| target.function.is_none());
         if bench.brief.verifier.is_some() && (self.request.intent == Intent::Fix || unclear) {
             bench.enter(Phase::Testing);
@@ -136,7 +145,7 @@ impl FunctionCourse {
     fn after_baseline(&mut self, bench: &mut Bench, report: &TestReport) -> Step {
         bench.budget.executed(report);
         self.hint = format!("{}\n{}", report.stdout_tail, report.stderr_tail);
-        let target = target::resolve(&self.request, &bench.texts, &self.hint);
+        let target = target::resolve(&self.request, &bench.texts, &bench.existing, &self.hint);
         if let Some(Target { existing: Some(code), function, .. }) = &target
             && !report.passed
         {
@@ -160,7 +169,12 @@ impl FunctionCourse {
             );
         }
         if bench.existing.binary_search(&target.path).is_ok() && !bench.texts.contains_key(&target.path) {
-            return give_up(GiveUpReason::NoTarget, &format!("{} could not be read", target.path));
+            if self.read_late {
+                return give_up(GiveUpReason::NoTarget, &format!("{} could not be read", target.path));
+            }
+            self.read_late = true;
+            self.waiting = Waiting::TargetFile;
+            return Step::Read { paths: vec![target.path] };
         }
         let probe = BTreeMap::from([(target.path.clone(), "\u{0}".to_owned())]);
         let reasons = bench.violations(&bench.patch(&probe));

@@ -54,12 +54,12 @@ pub fn module_matches(module: &str, path: &str) -> bool {
 }
 
 /// The file that is, or would be, the module `module`.
-pub fn module_path(module: &str, texts: &BTreeMap<String, String>) -> String {
-    if let Some(path) = texts.keys().find(|path| module_matches(module, path)) {
+pub fn module_path(module: &str, existing: &[String]) -> String {
+    if let Some(path) = existing.iter().find(|path| module_matches(module, path)) {
         return path.clone();
     }
     let file = module.trim_start_matches('.').replace('.', "/");
-    let below_src = texts.keys().any(|path| path.starts_with("src/"));
+    let below_src = existing.iter().any(|path| path.starts_with("src/"));
     if below_src { format!("src/{file}.py") } else { format!("{file}.py") }
 }
 
