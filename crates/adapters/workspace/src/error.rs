@@ -38,6 +38,9 @@ pub enum Error {
         #[source]
         source: globset::Error,
     },
+    /// A secret's shape cannot be compiled. The shapes are ours, so this is a fault of this build.
+    #[error("cannot compile the shape of a secret")]
+    Pattern(#[source] regex::Error),
     /// The blob store failed or lacks a blob.
     #[error("cannot use the blob {}", hash.short())]
     Blob {
@@ -121,6 +124,7 @@ impl Error {
             | Self::Empty { .. }
             | Self::TooLarge(_)
             | Self::Glob { .. }
+            | Self::Pattern(_)
             | Self::Manifest(_)
             | Self::SizeMismatch { .. }
             | Self::Stale { .. }

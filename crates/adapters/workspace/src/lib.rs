@@ -13,11 +13,14 @@ mod beneath;
 mod error;
 mod git_index;
 pub mod patch;
+pub mod repo_map;
 pub mod secrets;
 pub mod snapshot;
+pub mod symbols;
 pub mod tree;
 mod walk;
 
 pub use error::Error;
+pub use repo_map::RepoMap;
 pub use snapshot::{FreezeOptions, Frozen, Progress, freeze};
 pub use tree::{Tree, Trees};

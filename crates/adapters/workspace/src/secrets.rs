@@ -89,13 +89,13 @@ impl Secrets {
             name_rules,
             harmless: set(HARMLESS.iter().copied())?,
             allowed: set(allow.iter().map(String::as_str))?,
-            any: RegexSet::new(&patterns).map_err(own_pattern)?,
+            any: RegexSet::new(&patterns).map_err(Error::Pattern)?,
             shapes: patterns
                 .iter()
                 .map(|shape| Regex::new(shape))
                 .collect::<Result<_, _>>()
-                .map_err(own_pattern)?,
-            marker: Regex::new(ALLOW_MARKER).map_err(own_pattern)?,
+                .map_err(Error::Pattern)?,
+            marker: Regex::new(ALLOW_MARKER).map_err(Error::Pattern)?,
         })
     }
 
@@ -152,9 +152,4 @@ fn set<'a>(globs: impl Iterator<Item = &'a str>) -> Result<GlobSet, Error> {
 
 fn build(builder: GlobSetBuilder) -> Result<GlobSet, Error> {
     builder.build().map_err(|source| Error::Glob { glob: String::new(), source })
-}
-
-fn own_pattern(error: regex::Error) -> Error {
-    // Only our own constants are compiled here; a test compiles them all.
-    Error::TooLarge(format!("secret pattern: {error}"))
 }

@@ -9,6 +9,12 @@ use edgecoder_base::{BlobHash, Blobs, Change, Manifest, Omission, OmissionReason
 use edgecoder_workspace::{Error, FreezeOptions, Frozen, freeze};
 use tempfile::TempDir;
 
+/// A new directory in memory where there is such a place: thousands of files are slow on some disks.
+pub(crate) fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
 /// Blobs as plain files, placed by hard link.
 #[derive(Debug)]
 pub(crate) struct DirBlobs(pub(crate) TempDir);

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use edgecoder_base::{BlobHash, Blobs, FileEntry, Manifest};
 use edgecoder_workspace::{Error, Trees};
 
-use crate::support::{DirBlobs, contents, manifest};
+use crate::support::{DirBlobs, Live, contents, manifest, scratch};
 
 struct Cache {
     dir: tempfile::TempDir,
@@ -109,7 +109,7 @@ fn what_a_crash_left_half_built_is_cleared_at_start() {
 
 #[test]
 fn ten_thousand_files_freeze_and_lie_in_place() {
-    let live = crate::support::Live::folder(&[]);
+    let live = Live { dir: scratch(), blobs: DirBlobs(scratch()) };
     for folder in 0..100 {
         let dir = live.root().join(format!("d{folder:02}/sub"));
         std::fs::create_dir_all(&dir).unwrap();
@@ -119,7 +119,8 @@ fn ten_thousand_files_freeze_and_lie_in_place() {
     }
     let frozen = live.freeze();
     assert_eq!(frozen.manifest.files.len(), 10_000);
-    let Cache { trees, dir: _dir, .. } = cache();
+    let cache = scratch();
+    let trees = Trees::new(cache.path()).unwrap();
     let tree = trees.materialise(&frozen.manifest, &live.blobs).unwrap();
     assert_eq!(std::fs::read_to_string(tree.path().join("d42/sub/f07.py")).unwrap(), "x = 4207\n");
 }
