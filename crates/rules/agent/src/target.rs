@@ -93,8 +93,9 @@ fn function_name(
     if let Some(import) = missing {
         return (Some(import.name.clone()), "a test imports it");
     }
-    let called =
-        |name: &str| hint.lines().any(|l| l.trim_start().starts_with('>') && call_of(l, name).is_some());
+    // pytest marks the failing line, unittest shows it bare; both are assertions or start with the mark
+    let shown = |line: &str| line.trim_start().starts_with('>') || line.contains("assert");
+    let called = |name: &str| hint.lines().any(|line| shown(line) && call_of(line, name).is_some());
     let failing = outlines
         .iter()
         .filter(|(path, _)| in_place(path))

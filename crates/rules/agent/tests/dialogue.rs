@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use edgecoder_agent::{
-    Agent, Brief, CompletionFailure, Entry, FileSummary, FileText, Finish, Interruption, Observation,
+    Agent, Brief, CompletionFailure, Entry, Error, FileSummary, FileText, Finish, Interruption, Observation,
     Profile, RepoView, Step, TestReport, TokenUsage, replay,
 };
 use edgecoder_base::{AttemptLimits, Scope, Verifier};
@@ -263,4 +263,17 @@ fn samples_differ_and_repeat_themselves() {
     let seeds: std::collections::BTreeSet<u64> = (0..50).map(|sample| first(sample, 7).0).collect();
     assert_eq!(seeds.len(), 50);
     assert_ne!(first(3, 7).0, first(3, 8).0);
+}
+
+#[test]
+fn a_journal_of_another_brief_is_refused() {
+    let brief = brief(TINY, "Write a function `double(n)` that returns twice n.");
+    let mut other = brief.clone();
+    other.seed += 1;
+    let observation = repo(&[]);
+    let step = Some(Agent::new(brief.clone()).next(observation.clone()));
+    let entries =
+        [Entry { observation: observation.clone(), step }, Entry { observation: answer("x"), step: None }];
+    assert!(replay(brief, &entries).is_ok());
+    assert_eq!(replay(other, &entries).map(|_| ()), Err(Error::Diverged { index: 0 }));
 }

@@ -118,6 +118,18 @@ fn a_target_is_found_from_what_is_there() {
 }
 
 #[test]
+fn what_fails_names_the_target_of_a_fix() {
+    let files = texts(&[("m.py", "def a(x):\n    return x\n\n\ndef b(x):\n    return x\n")]);
+    for hint in [
+        ">       assert b(1) == 2\nE       assert 1 == 2",
+        "    self.assertEqual(b(1), 2)\nAssertionError: 1 != 2",
+    ] {
+        let target = resolve(&Request::parse("Fix the failing test"), &files, &["m.py".to_owned()], hint);
+        assert_eq!(target.and_then(|target| target.function).as_deref(), Some("b"), "{hint}");
+    }
+}
+
+#[test]
 fn examples_are_read_from_assertions() {
     for (line, expected) in [
         ("assert f(1, [2]) == 3", Some(("f(1, [2])", "3"))),
