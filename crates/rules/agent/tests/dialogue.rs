@@ -272,8 +272,7 @@ fn a_journal_of_another_brief_is_refused() {
     other.seed += 1;
     let observation = repo(&[]);
     let step = Some(Agent::new(brief.clone()).next(observation.clone()));
-    let entries =
-        [Entry { observation: observation.clone(), step }, Entry { observation: answer("x"), step: None }];
+    let entries = [Entry { observation, step }, Entry { observation: answer("x"), step: None }];
     assert!(replay(brief, &entries).is_ok());
     assert_eq!(replay(other, &entries).map(|_| ()), Err(Error::Diverged { index: 0 }));
 }
