@@ -1,1 +1,7 @@
+//! The `edgecoder` program.
+
+mod config;
+mod env;
+mod role;
+
 fn main() {}

@@ -1,0 +1,49 @@
+//! Every setting of a node in one typed tree, read once. Layers, weakest first: defaults, `edgecoder.toml`, the
+//! environment (`EDGECODER_<SECTION>__<KEY>` and the published names of [`crate::env`]), flags. Two names of the
+//! environment that give one key different values are an error, not a precedence puzzle.
+
+mod check;
+mod layers;
+mod problem;
+mod resolve;
+mod sections;
+mod show;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use layers::{Flag, SettingsFile, Sources};
+pub(crate) use problem::{Origin, Problem, Problems};
+pub(crate) use resolve::{Loaded, load};
+pub(crate) use sections::{
+    ControlConfig, CoordinatorConfig, EngineKind, IdeConfig, InferenceConfig, NodeConfig, PortalConfig,
+    SandboxConfig, TelemetryConfig, WorkerConfig,
+};
+pub(crate) use show::{schema, show};
+
+/// The settings of one node.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// The node itself: name, place, roles.
+    pub(crate) node: NodeConfig,
+    /// The role that owns a queue.
+    pub(crate) coordinator: CoordinatorConfig,
+    /// The role that runs models.
+    pub(crate) inference: InferenceConfig,
+    /// The operators' door.
+    pub(crate) control: ControlConfig,
+    /// The editors' door.
+    pub(crate) ide: IdeConfig,
+    /// The door for people.
+    pub(crate) portal: PortalConfig,
+    /// The role that executes subtasks.
+    pub(crate) worker: WorkerConfig,
+    /// How executions are confined.
+    pub(crate) sandbox: SandboxConfig,
+    /// Logs and traces.
+    pub(crate) telemetry: TelemetryConfig,
+}
+
+#[cfg(test)]
+mod tests;

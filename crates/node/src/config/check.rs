@@ -1,0 +1,143 @@
+//! What types cannot say: bounds, and settings that must fit together.
+
+use super::problem::Problem;
+use super::resolve::Loaded;
+use super::sections::EngineKind;
+
+/// Attempts at once that a worker may announce.
+const MAX_CONCURRENT: u32 = 64;
+/// Smallest window any of our prompts fits into.
+const MIN_CONTEXT_TOKENS: u32 = 512;
+
+/// Everything that does not fit.
+pub(super) fn check(loaded: &Loaded) -> Vec<Problem> {
+    let mut found = Found { loaded, problems: Vec::new() };
+    found.ports();
+    found.addresses();
+    found.tokens();
+    found.bounds();
+    found.engine();
+    found.problems
+}
+
+struct Found<'a> {
+    loaded: &'a Loaded,
+    problems: Vec<Problem>,
+}
+
+impl Found<'_> {
+    fn say(&mut self, key: &str, message: String) {
+        self.problems.push(Problem { origin: self.loaded.origin(key), key: key.to_owned(), message });
+    }
+
+    fn ports(&mut self) {
+        let config = &self.loaded.config;
+        let offset = config.node.port_offset;
+        let doors = config.ports();
+        for (index, (key, port)) in doors.iter().enumerate() {
+            if *port != 0 && port.checked_add(offset).is_none() {
+                self.say(
+                    "node.port_offset",
+                    format!("{key} {port} + {offset} is no port: the last is 65535"),
+                );
+            }
+            let twin = doors[..index].iter().find(|(_, other)| *port != 0 && other == port);
+            if let Some((other, _)) = twin {
+                self.say(key, format!("{port} is already the port of {other}"));
+            }
+        }
+    }
+
+    fn addresses(&mut self) {
+        let config = &self.loaded.config;
+        let http = [
+            ("coordinator.public_url", &config.coordinator.public_url),
+            ("worker.coordinator_url", &config.worker.coordinator_url),
+            ("inference.base_url", &config.inference.base_url),
+            ("telemetry.otlp_endpoint", &config.telemetry.otlp_endpoint),
+        ];
+        for (key, url) in http {
+            let wrong = url.as_deref().is_some_and(|url| !is_http(url));
+            if wrong {
+                self.say(key, "must be an address that begins with http:// or https://".to_owned());
+            }
+        }
+        let database = config.coordinator.database_url.as_ref().map(|url| url.expose().as_str());
+        if database.is_some_and(|url| !url.starts_with("postgres://") && !url.starts_with("postgresql://")) {
+            let message = "must begin with postgres://; without it the embedded database is used".to_owned();
+            self.say("coordinator.database_url", message);
+        }
+    }
+
+    fn tokens(&mut self) {
+        let config = &self.loaded.config;
+        let single = [
+            ("coordinator.mesh_token", &config.coordinator.mesh_token),
+            ("coordinator.admin_token", &config.coordinator.admin_token),
+            ("inference.token", &config.inference.token),
+            ("inference.api_key", &config.inference.api_key),
+            ("worker.registration_token", &config.worker.registration_token),
+        ];
+        let several = config.coordinator.registration_tokens.iter();
+        let all = single
+            .into_iter()
+            .filter_map(|(key, token)| token.as_ref().map(|token| (key, token)))
+            .chain(several.map(|token| ("coordinator.registration_tokens", token)));
+        for (key, token) in all {
+            let text = token.expose();
+            if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) {
+                self.say(key, "must be visible ASCII without spaces, as it travels in a header".to_owned());
+            }
+        }
+    }
+
+    fn bounds(&mut self) {
+        let config = &self.loaded.config;
+        if !(1..=MAX_CONCURRENT).contains(&config.worker.max_concurrent_tasks) {
+            self.say("worker.max_concurrent_tasks", format!("must be 1 to {MAX_CONCURRENT}"));
+        }
+        if config.inference.context_tokens.is_some_and(|tokens| tokens < MIN_CONTEXT_TOKENS) {
+            self.say("inference.context_tokens", format!("must be at least {MIN_CONTEXT_TOKENS}"));
+        }
+        if config.inference.threads == Some(0) {
+            self.say("inference.threads", "must be at least 1".to_owned());
+        }
+        if config.node.roles.is_empty() {
+            self.say("node.roles", "must name at least one role".to_owned());
+        }
+        if let Some(Err(error)) = config.node.id.as_ref().map(edgecoder_base::NodeId::new) {
+            self.say("node.id", error.to_string());
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.telemetry.log) {
+            self.say("telemetry.log", error.to_string());
+        }
+    }
+
+    fn engine(&mut self) {
+        let inference = &self.loaded.config.inference;
+        if inference.engine == EngineKind::Openai && inference.base_url.is_none() {
+            self.say("inference.base_url", "engine `openai` needs the address of its server".to_owned());
+        }
+        if inference.engine == EngineKind::Openai && inference.model.is_none() {
+            self.say("inference.model", "engine `openai` needs the name of a model".to_owned());
+        }
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    let parsed = reqwest::Url::parse(url);
+    parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+impl super::Config {
+    /// The key and configured port of each door, without the offset.
+    pub(crate) const fn ports(&self) -> [(&'static str, u16); 5] {
+        [
+            ("coordinator.port", self.coordinator.port),
+            ("inference.port", self.inference.port),
+            ("control.port", self.control.port),
+            ("ide.port", self.ide.port),
+            ("portal.port", self.portal.port),
+        ]
+    }
+}

@@ -1,0 +1,300 @@
+//! The sections of the settings. Every field says what it does and in which unit: these words are the schema
+//! and the reference page.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use edgecoder_base::Secret;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::role::Role;
+
+/// What is shown instead of a secret.
+const HIDDEN: &str = "(hidden)";
+
+fn hidden<T, S: Serializer>(secret: &Option<Secret<T>>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|_| HIDDEN).serialize(serializer)
+}
+
+fn all_hidden<T, S: Serializer>(secrets: &[Secret<T>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(secrets.iter().map(|_| HIDDEN))
+}
+
+/// What kind of worker this node presents itself as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NodeMode {
+    /// Works for the queue only.
+    #[default]
+    SwarmOnly,
+    /// Also serves an editor.
+    IdeEnabled,
+}
+
+impl NodeMode {
+    /// The published name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::SwarmOnly => "swarm-only",
+            Self::IdeEnabled => "ide-enabled",
+        }
+    }
+}
+
+/// `[node]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NodeConfig {
+    /// Name of this node's worker. Default: derived from the node's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    /// `swarm-only` or `ide-enabled`.
+    pub(crate) mode: NodeMode,
+    /// Operating system that the node reports. Default: the one it was built for.
+    pub(crate) os: String,
+    /// Directory of identity, database and blobs. Default: the platform's data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Roles this process performs.
+    pub(crate) roles: Vec<Role>,
+    /// Added to the port of every door, so that several nodes run side by side (`--alt-ports` is 10000).
+    pub(crate) port_offset: u16,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            id: None,
+            mode: NodeMode::default(),
+            os: std::env::consts::OS.to_owned(),
+            data_dir: None,
+            roles: Role::ALL.to_vec(),
+            port_offset: 0,
+        }
+    }
+}
+
+/// Doors are open to this machine only, unless somebody says otherwise.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// `[coordinator]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CoordinatorConfig {
+    /// Address the door listens on.
+    pub(crate) bind: IpAddr,
+    /// Port of the door; 0 takes a free one.
+    pub(crate) port: u16,
+    /// Address under which others reach the door.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<String>,
+    /// PostgreSQL to use instead of the embedded database, `postgres://…`.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) database_url: Option<Secret<String>>,
+    /// Opens the task routes. Made at the first start and kept in the data directory when not set.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) mesh_token: Option<Secret<String>>,
+    /// Opens the operators' routes; without it they are closed.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) admin_token: Option<Secret<String>>,
+    /// Each lets workers of other machines register.
+    #[serde(serialize_with = "all_hidden")]
+    #[schemars(with = "Vec<String>")]
+    pub(crate) registration_tokens: Vec<Secret<String>>,
+}
+
+impl Default for CoordinatorConfig {
+    fn default() -> Self {
+        Self {
+            bind: LOOPBACK,
+            port: 4301,
+            public_url: None,
+            database_url: None,
+            mesh_token: None,
+            admin_token: None,
+            registration_tokens: Vec::new(),
+        }
+    }
+}
+
+/// What runs the models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EngineKind {
+    /// llama.cpp in a child process of this node.
+    #[default]
+    Local,
+    /// A server that speaks OpenAI's chat form: Ollama, LM Studio, vLLM, …
+    Openai,
+}
+
+/// `[inference]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct InferenceConfig {
+    /// Address the door listens on.
+    pub(crate) bind: IpAddr,
+    /// Port of the door; 0 takes a free one.
+    pub(crate) port: u16,
+    /// Opens the door. Made at the first start and kept in the data directory when not set.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) token: Option<Secret<String>>,
+    /// What runs the models: `local` or `openai`.
+    pub(crate) engine: EngineKind,
+    /// GGUF file of the local engine. Default: the model shipped with the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model_path: Option<PathBuf>,
+    /// Name of the model, as the server of engine `openai` knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    /// Address of the server of engine `openai`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) base_url: Option<String>,
+    /// Sent to that server as bearer token.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) api_key: Option<Secret<String>>,
+    /// Window of the model in tokens. Default: as trained, or as the server tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) context_tokens: Option<u32>,
+    /// Threads of the local engine. Default: one per processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) threads: Option<u32>,
+    /// Larger model that failed subtasks are handed to, on the same server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) escalation_model: Option<String>,
+}
+
+impl Default for InferenceConfig {
+    fn default() -> Self {
+        Self {
+            bind: LOOPBACK,
+            port: 4302,
+            token: None,
+            engine: EngineKind::default(),
+            model_path: None,
+            model: None,
+            base_url: None,
+            api_key: None,
+            context_tokens: None,
+            threads: None,
+            escalation_model: None,
+        }
+    }
+}
+
+macro_rules! plain_door {
+    ($(#[$doc:meta])* $name:ident, $port:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        pub(crate) struct $name {
+            /// Address the door listens on.
+            pub(crate) bind: IpAddr,
+            /// Port of the door; 0 takes a free one.
+            pub(crate) port: u16,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { bind: LOOPBACK, port: $port }
+            }
+        }
+    };
+}
+
+plain_door!(
+    /// `[control]`
+    ControlConfig,
+    4303
+);
+plain_door!(
+    /// `[ide]`
+    IdeConfig,
+    4304
+);
+plain_door!(
+    /// `[portal]`
+    PortalConfig,
+    4310
+);
+
+/// `[worker]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WorkerConfig {
+    /// Whether a node with the worker role starts its worker.
+    pub(crate) enabled: bool,
+    /// Attempts run at once, 1 to 64.
+    pub(crate) max_concurrent_tasks: u32,
+    /// Coordinator to work for. Default: this node's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coordinator_url: Option<String>,
+    /// Presented to that coordinator.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) registration_token: Option<Secret<String>>,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self { enabled: true, max_concurrent_tasks: 1, coordinator_url: None, registration_token: None }
+    }
+}
+
+/// How executions are confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SandboxMode {
+    /// Namespaces, limits and filters by our own launcher.
+    #[default]
+    Process,
+    /// No confinement: only when asked for by this name.
+    None,
+}
+
+/// `[sandbox]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SandboxConfig {
+    /// `process` or `none`.
+    pub(crate) mode: SandboxMode,
+    /// Whether an execution is refused when the sandbox cannot be built, instead of running unconfined.
+    pub(crate) required: bool,
+    /// Directories shown read-only to executions, besides the system's: interpreters, virtual environments.
+    /// Added to those found on the search path.
+    pub(crate) tool_chains: Vec<PathBuf>,
+    /// The launcher. Default: `edgecoder-jail` beside the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) jail: Option<PathBuf>,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self { mode: SandboxMode::Process, required: true, tool_chains: Vec::new(), jail: None }
+    }
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TelemetryConfig {
+    /// What is logged: a level, or directives like `info,edgecoder_worker=debug`.
+    pub(crate) log: String,
+    /// Whether log lines are JSON.
+    pub(crate) json: bool,
+    /// Where spans are exported by OTLP over HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) otlp_endpoint: Option<String>,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { log: "info".to_owned(), json: false, otlp_endpoint: None }
+    }
+}
