@@ -1,26 +1,12 @@
 //! The twin seam: what a database does inside one transaction of the writer. No decisions live here.
 
-use edgecoder_base::{AttemptId, NodeId, PrivacyTier, TaskId, Timestamp};
+use edgecoder_base::{AttemptId, NodeId, TaskId, Timestamp};
 use edgecoder_ledger::Head;
 use edgecoder_protocol::ledger::{Checkpoint, Entry};
 use edgecoder_tasks::{QueueRow, Task};
 
+use crate::class::Class;
 use crate::{Error, IdempotencyKey, NodeRecord};
-
-/// Which waiting rows to look at, in order of rank and arrival.
-#[derive(Debug, Clone, Copy)]
-pub struct ReadyFilter {
-    /// Rows whose pause has ended by then.
-    pub now: Timestamp,
-    /// Judgements, or all other work.
-    pub judging: bool,
-    /// The worker's tier; narrower tasks are left out.
-    pub tier: PrivacyTier,
-    /// Rows after this one.
-    pub after: Option<Place>,
-    /// At most so many.
-    pub limit: u32,
-}
 
 /// A row's place in the order of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +34,8 @@ pub trait Backend {
 
     /// A task, locked for this transaction.
     async fn load_task(&mut self, id: &TaskId) -> Result<Option<Task>, Error>;
-    /// A new task.
-    async fn insert_task(&mut self, task: &Task) -> Result<(), Error>;
+    /// A new task; false, and nothing written, when its id is taken.
+    async fn insert_task(&mut self, task: &Task) -> Result<bool, Error>;
     /// A changed task.
     async fn update_task(&mut self, task: &Task) -> Result<(), Error>;
     /// Output of an answer.
@@ -59,10 +45,21 @@ pub trait Backend {
     /// A row that is no longer waiting or leased.
     async fn delete_row(&mut self, attempt: &AttemptId) -> Result<(), Error>;
 
-    /// Waiting rows, locked where others could take them; rows locked by others are skipped.
-    async fn ready(&mut self, filter: ReadyFilter) -> Result<Vec<(QueueRow, Place)>, Error>;
+    /// The first waiting row of every class whose pause has ended by `now`, not locked.
+    async fn heads(&mut self, now: Timestamp) -> Result<Vec<(QueueRow, Place)>, Error>;
+    /// Locks a waiting row; false when another coordinator has it.
+    async fn lock_row(&mut self, attempt: &AttemptId) -> Result<bool, Error>;
+    /// The next waiting row of a class, locked; rows locked by others are skipped.
+    async fn next_of(
+        &mut self,
+        class: &Class,
+        after: Place,
+        now: Timestamp,
+    ) -> Result<Option<(QueueRow, Place)>, Error>;
     /// Leased rows past their deadline.
     async fn overdue(&mut self, now: Timestamp, limit: u32) -> Result<Vec<QueueRow>, Error>;
+    /// How many rows a worker holds.
+    async fn held_count(&mut self, worker: &NodeId) -> Result<u64, Error>;
     /// Rows a worker holds.
     async fn held_by(&mut self, worker: &NodeId) -> Result<Vec<QueueRow>, Error>;
 

@@ -1,9 +1,10 @@
 //! Big objects on disk, named by their BLAKE3: snapshots, patches, logs, traces. A blob is written beside its
-//! place, made durable, and renamed into it, so it is whole or absent; it is read-only and never changes.
+//! place, made durable, and renamed into it, so it is whole or absent, and it never changes.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -30,7 +31,12 @@ impl BlobDir {
 
     /// Removes blobs that are not in `keep` and were not touched for `grace`: what is uploaded but not yet
     /// submitted is young. Returns how many bytes were freed.
-    pub fn collect_garbage(&self, keep: &BTreeSet<BlobHash>, grace: Duration, now: SystemTime) -> io::Result<u64> {
+    pub fn collect_garbage(
+        &self,
+        keep: &BTreeSet<BlobHash>,
+        grace: Duration,
+        now: SystemTime,
+    ) -> io::Result<u64> {
         let mut freed = 0;
         for fan in fs::read_dir(&self.root)? {
             let fan = fan?;
@@ -41,7 +47,8 @@ impl BlobDir {
                 let file = file?;
                 let metadata = file.metadata()?;
                 let old = now.duration_since(metadata.modified()?).is_ok_and(|age| age >= grace);
-                let name = format!("{}{}", fan.file_name().to_string_lossy(), file.file_name().to_string_lossy());
+                let name =
+                    format!("{}{}", fan.file_name().to_string_lossy(), file.file_name().to_string_lossy());
                 let kept = name.parse::<BlobHash>().is_ok_and(|hash| keep.contains(&hash));
                 if old && !kept {
                     fs::remove_file(file.path())?;
@@ -80,9 +87,8 @@ impl Blobs for BlobDir {
         fs::create_dir_all(folder)?;
         let mut file = tempfile::Builder::new().tempfile_in(self.root.join("tmp"))?;
         file.write_all(bytes)?;
-        let mut permissions = file.as_file().metadata()?.permissions();
-        permissions.set_readonly(true);
-        file.as_file().set_permissions(permissions)?;
+        // As in a working tree: a program that is shown a snapshot may edit its own layer of it in place.
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         file.as_file().sync_data()?;
         file.persist(&path).map_err(|error| error.error)?;
         File::open(folder)?.sync_data()?;

@@ -47,7 +47,9 @@ pub enum Error {
         cause: String,
     },
     /// The schema is newer than this program.
-    #[error("the database has schema version {found}, this program knows up to {known}: use a newer edgecoder")]
+    #[error(
+        "the database has schema version {found}, this program knows up to {known}: use a newer edgecoder"
+    )]
     SchemaTooNew {
         /// In the database.
         found: i64,
@@ -82,6 +84,9 @@ impl Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { doing },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::corrupt(doing, error),
+            // Another process with this node's name wrote where we wanted to: its entries are there now.
+            Some(ErrorCode::ConstraintViolation) => Self::Conflict { doing },
+            None if is_unreadable(error) => Self::corrupt(doing, error),
             _ => Self::Unavailable { doing, cause: error.to_string() },
         }
     }
@@ -89,9 +94,23 @@ impl Error {
     pub(crate) fn from_postgres(doing: &'static str, error: &sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|database| database.code());
         match code.as_deref() {
-            Some("40001" | "40P01" | "55P03") => Self::Conflict { doing },
+            // Serialisation, deadlock, lock not available, and a row that another coordinator wrote first.
+            Some("40001" | "40P01" | "55P03" | "23505") => Self::Conflict { doing },
             Some("53100") => Self::Full { doing },
+            // Text that the database cannot hold (a NUL), or pages that it cannot read.
+            Some(code) if code.starts_with("22") || code.starts_with("XX") => Self::corrupt(doing, error),
             _ => Self::Unavailable { doing, cause: error.to_string() },
         }
     }
+}
+
+/// A value that is not what we wrote.
+const fn is_unreadable(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..)
+    )
 }

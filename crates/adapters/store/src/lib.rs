@@ -8,8 +8,9 @@
 //! twins equal.
 
 pub mod backend;
-pub mod blobs;
 mod bell;
+pub mod blobs;
+mod class;
 mod command;
 mod error;
 mod migrate;

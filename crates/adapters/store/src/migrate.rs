@@ -15,7 +15,10 @@ impl Migrations {
     }
 
     /// What is still to be applied to a database at version `found`.
-    pub(crate) fn pending(&self, found: i64) -> Result<impl Iterator<Item = (i64, &'static str)>, crate::Error> {
+    pub(crate) fn pending(
+        &self,
+        found: i64,
+    ) -> Result<impl Iterator<Item = (i64, &'static str)>, crate::Error> {
         if found > self.known() {
             return Err(crate::Error::SchemaTooNew { found, known: self.known() });
         }

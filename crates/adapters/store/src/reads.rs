@@ -39,15 +39,33 @@ pub trait Reads {
     /// Numbers.
     fn counts(&self) -> impl Future<Output = Result<Counts, Error>> + Send;
     /// Entries of one task after a height, whichever coordinator wrote them.
-    fn task_entries(&self, id: &TaskId, after: u64, limit: u32) -> impl Future<Output = Result<Vec<Entry>, Error>> + Send;
+    fn task_entries(
+        &self,
+        id: &TaskId,
+        after: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Entry>, Error>> + Send;
     /// Coordinators that have a chain here.
     fn chains(&self) -> impl Future<Output = Result<Vec<NodeId>, Error>> + Send;
     /// Entries of one chain after a height.
-    fn entries(&self, chain: &NodeId, after: u64, limit: u32) -> impl Future<Output = Result<Vec<Entry>, Error>> + Send;
+    fn entries(
+        &self,
+        chain: &NodeId,
+        after: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Entry>, Error>> + Send;
     /// Checkpoints of one chain after a height.
-    fn checkpoints(&self, chain: &NodeId, after: u64, limit: u32) -> impl Future<Output = Result<Vec<Checkpoint>, Error>> + Send;
+    fn checkpoints(
+        &self,
+        chain: &NodeId,
+        after: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Checkpoint>, Error>> + Send;
     /// The newest checkpoint of a chain.
-    fn last_checkpoint(&self, chain: &NodeId) -> impl Future<Output = Result<Option<Checkpoint>, Error>> + Send;
+    fn last_checkpoint(
+        &self,
+        chain: &NodeId,
+    ) -> impl Future<Output = Result<Option<Checkpoint>, Error>> + Send;
     /// A registered worker.
     fn node(&self, id: &NodeId) -> impl Future<Output = Result<Option<NodeRecord>, Error>> + Send;
     /// All of them.

@@ -62,9 +62,8 @@ fn migrate(connection: &mut Connection) -> Result<(), Error> {
     let sqlite = |error: rusqlite::Error| Error::from_sqlite(doing, &error);
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sqlite)?;
     for (version, sql) in SQLITE.pending(found)? {
-        let transaction = connection
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .map_err(sqlite)?;
+        let transaction =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(sqlite)?;
         transaction.execute_batch(sql).map_err(sqlite)?;
         transaction.pragma_update(None, "user_version", version).map_err(sqlite)?;
         transaction.commit().map_err(sqlite)?;

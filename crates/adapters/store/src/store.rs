@@ -181,10 +181,10 @@ impl Store {
     /// Keeps a new task. The same id or key with the same content returns the task that is there; `true` when
     /// it is new.
     pub async fn create(&self, task: Task, key: Option<IdempotencyKey>) -> Result<(Task, bool), Error> {
-        match self.ask(Command::Create { task: Box::new(task), key }).await? {
-            Reply::Created(task, new) => Ok((*task, new)),
-            _ => unreachable!("create is answered by created"),
-        }
+        let Reply::Created(task, new) = self.ask(Command::Create { task: Box::new(task), key }).await? else {
+            unreachable!("create is answered by created")
+        };
+        Ok((*task, new))
     }
 
     /// Lets the rules change a task and keeps what they made of it. `decide` may be called more than once.
@@ -193,18 +193,24 @@ impl Store {
         id: &TaskId,
         decide: impl FnMut(&mut Task) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<Task, Error> {
-        match self.ask(Command::Change { id: id.clone(), decide: Box::new(decide) }).await? {
-            Reply::Changed(task) => Ok(*task),
-            _ => unreachable!("change is answered by changed"),
-        }
+        let Reply::Changed(task) =
+            self.ask(Command::Change { id: id.clone(), decide: Box::new(decide) }).await?
+        else {
+            unreachable!("change is answered by changed")
+        };
+        Ok(*task)
     }
 
     /// Leases the first row that this worker may take. The flag says that rows were passed by which it may not.
-    pub async fn lease(&self, worker: WorkerProfile, now: Timestamp) -> Result<(Option<Leased>, bool), Error> {
-        match self.ask(Command::Lease { worker, now }).await? {
-            Reply::Leased(leased, passed_by) => Ok((leased.map(|leased| *leased), passed_by)),
-            _ => unreachable!("lease is answered by leased"),
-        }
+    pub async fn lease(
+        &self,
+        worker: WorkerProfile,
+        now: Timestamp,
+    ) -> Result<(Option<Leased>, bool), Error> {
+        let Reply::Leased(leased, passed_by) = self.ask(Command::Lease { worker, now }).await? else {
+            unreachable!("lease is answered by leased")
+        };
+        Ok((leased.map(|leased| *leased), passed_by))
     }
 
     /// Puts back up to `limit` attempts whose deadline passed.
@@ -218,14 +224,19 @@ impl Store {
     }
 
     async fn count(&self, command: Command) -> Result<u32, Error> {
-        match self.ask(command).await? {
-            Reply::Count(count) => Ok(count),
-            _ => unreachable!("counted commands are answered by a count"),
-        }
+        let Reply::Count(count) = self.ask(command).await? else {
+            unreachable!("counted commands are answered by a count")
+        };
+        Ok(count)
     }
 
     /// Keeps a worker, with an entry in the ledger when something about it changed.
-    pub async fn save_node(&self, node: NodeRecord, draft: Option<Draft>, now: Timestamp) -> Result<(), Error> {
+    pub async fn save_node(
+        &self,
+        node: NodeRecord,
+        draft: Option<Draft>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         self.ask(Command::SaveNode { node: Box::new(node), draft, now }).await.map(|_| ())
     }
 
@@ -237,10 +248,10 @@ impl Store {
         now: Timestamp,
         expires: Timestamp,
     ) -> Result<bool, Error> {
-        match self.ask(Command::SpendNonce { source, nonce, now, expires }).await? {
-            Reply::Spent(new) => Ok(new),
-            _ => unreachable!("spending is answered by spent"),
-        }
+        let Reply::Spent(new) = self.ask(Command::SpendNonce { source, nonce, now, expires }).await? else {
+            unreachable!("spending is answered by spent")
+        };
+        Ok(new)
     }
 
     /// A task.
@@ -279,7 +290,12 @@ impl Store {
     }
 
     /// Checkpoints of one chain after a height.
-    pub async fn checkpoints(&self, chain: &NodeId, after: u64, limit: u32) -> Result<Vec<Checkpoint>, Error> {
+    pub async fn checkpoints(
+        &self,
+        chain: &NodeId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Checkpoint>, Error> {
         read!(self, reads => reads.checkpoints(chain, after, limit))
     }
 

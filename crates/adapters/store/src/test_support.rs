@@ -1,14 +1,20 @@
 //! A throw-away PostgreSQL for tests: a cluster in a temporary directory, on a Unix socket, gone with the value.
 //! Uses the server binaries of the system's package, as the unprivileged `postgres` user when run as root.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+/// Waits until the test process is gone, however it ended, and then stops and removes the server: a server kept
+/// in a `static` is never dropped.
+const GUARD: &str = r#"read -r _; "$@" >/dev/null 2>&1; rm -rf -- "$0""#;
 
 /// A running server.
 #[derive(Debug)]
 pub struct TestPostgres {
-    directory: tempfile::TempDir,
+    directory: PathBuf,
     bin: PathBuf,
+    guard: Option<Child>,
 }
 
 impl TestPostgres {
@@ -23,22 +29,29 @@ impl TestPostgres {
             .prefix("edgecoder-pg-")
             .tempdir()
             .unwrap_or_else(|error| panic!("no temporary directory: {error}"));
-        let server = Self { directory, bin };
+        let mut server = Self { directory: directory.keep(), bin, guard: None };
+        server.guard = Some(server.spawn_guard());
         if is_root() {
-            run(Command::new("chown").arg("postgres").arg(server.directory.path()));
+            run(Command::new("chown").arg("postgres").arg(&server.directory));
         }
         let cluster = server.cluster();
         run(server.tool("initdb").args(["-A", "trust", "-U", "edgecoder", "--no-sync", "-D"]).arg(&cluster));
+        server.resume();
+        server
+    }
+
+    /// Starts the server again after [`TestPostgres::stop`].
+    pub fn resume(&self) {
         // Durable as in production but for the one setting that only power loss could tell.
-        let options = format!("-c listen_addresses='' -c unix_socket_directories={} -c fsync=off", server.socket());
-        run(server
+        let options =
+            format!("-c listen_addresses='' -c unix_socket_directories={} -c fsync=off", self.socket());
+        run(self
             .tool("pg_ctl")
             .args(["-s", "-w", "-l"])
-            .arg(server.directory.path().join("log"))
+            .arg(self.directory.join("log"))
             .arg("-D")
-            .arg(&cluster)
+            .arg(self.cluster())
             .args(["-o", &options, "start"]));
-        server
     }
 
     /// A fresh database on this server, as a connection string.
@@ -54,12 +67,29 @@ impl TestPostgres {
         run(self.tool("pg_ctl").args(["-s", "-m", "immediate", "-D"]).arg(self.cluster()).arg("stop"));
     }
 
+    #[expect(clippy::panic, reason = "test support fails the test with what to do")]
+    fn spawn_guard(&self) -> Child {
+        let mut stop = self.tool("pg_ctl");
+        stop.args(["-s", "-m", "immediate", "-D"]).arg(self.cluster()).arg("stop");
+        Command::new("sh")
+            .args(["-c", GUARD])
+            .arg(&self.directory)
+            .arg(stop.get_program())
+            .args(stop.get_args())
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            // Its own group: a signal to the test's group must not take the guard with it.
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("the guard could not start: {error}"))
+    }
+
     fn cluster(&self) -> PathBuf {
-        self.directory.path().join("cluster")
+        self.directory.join("cluster")
     }
 
     fn socket(&self) -> String {
-        self.directory.path().display().to_string()
+        self.directory.display().to_string()
     }
 
     /// A server tool, run as `postgres` when we are root: the server refuses to be root.
@@ -79,28 +109,33 @@ impl TestPostgres {
 
 impl Drop for TestPostgres {
     fn drop(&mut self) {
-        let stop = self.tool("pg_ctl").args(["-s", "-m", "immediate", "-D"]).arg(self.cluster()).arg("stop").output();
-        drop(stop);
+        if let Some(mut guard) = self.guard.take() {
+            drop(guard.stdin.take());
+            let _gone = guard.wait();
+        }
     }
 }
 
+/// The newest of the system's packages, else what stands where other systems put it.
 fn find_bin() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+    let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path().join("bin"))
         .collect();
-    versions.sort();
-    versions.extend(["/opt/homebrew/bin", "/usr/local/bin", "/usr/bin"].map(PathBuf::from));
-    versions.into_iter().rev().find(|bin| bin.join("initdb").is_file() && bin.join("pg_ctl").is_file())
+    folders.sort();
+    folders.reverse();
+    folders.extend(["/opt/homebrew/bin", "/usr/local/bin", "/usr/bin"].map(PathBuf::from));
+    let complete = |bin: &PathBuf| ["initdb", "pg_ctl", "psql"].iter().all(|tool| bin.join(tool).is_file());
+    folders.into_iter().find(complete)
 }
 
 fn is_root() -> bool {
     std::os::unix::fs::MetadataExt::uid(
-        &std::fs::metadata("/proc/self").or_else(|_| std::fs::metadata(Path::new("."))).unwrap_or_else(|_| {
-            unreachable!("the current directory exists")
-        }),
+        &std::fs::metadata("/proc/self")
+            .or_else(|_| std::fs::metadata(Path::new(".")))
+            .unwrap_or_else(|_| unreachable!("the current directory exists")),
     ) == 0
 }
 

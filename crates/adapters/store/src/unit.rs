@@ -1,18 +1,20 @@
 //! One transaction of the writer: executes commands over a backend and gathers the ledger entries and the
 //! rows that became ready, so that the writer can chain, sign, commit and ring once for all of them.
 
+use std::cmp::Reverse;
+
 use edgecoder_base::{AttemptId, NodeId, TaskId, Timestamp};
 use edgecoder_ledger::Draft;
+use edgecoder_protocol::work::WorkKind;
 use edgecoder_tasks::{Command as TaskCommand, QueueRow, Refusal, Task, WorkerProfile, eligibility};
 
-use crate::backend::{Backend, Place, ReadyFilter};
+use crate::backend::{Backend, Place};
+use crate::class::Class;
 use crate::command::{Command, Decide, Reply};
 use crate::{Error, IdempotencyKey, Leased};
 
-/// Rows looked at in one go when a worker asks for work.
-const LOOK: u32 = 16;
-/// Most rows looked at before a worker is told that there is nothing for it: bounds the work of one pull when
-/// a long queue holds nothing it may take.
+/// Rows of one class tried before the next class: all but the first are there only when another coordinator
+/// was quicker or a task is damaged, and one pull must not pay for all of them.
 const MAX_LOOKS: u32 = 64;
 
 pub(crate) struct Unit<'a, B> {
@@ -53,14 +55,14 @@ impl<B: Backend> Unit<'_, B> {
             let task = self.backend.load_task(&id).await?.ok_or(Error::UnknownTask(id))?;
             return Ok(Reply::Created(Box::new(task), false));
         }
-        if let Some(existing) = self.backend.load_task(&task.id).await? {
+        if !self.backend.insert_task(task).await? {
+            let existing = self.load(&task.id).await?;
             if existing.spec != task.spec {
                 return Err(Error::TaskExists(existing.id));
             }
             return Ok(Reply::Created(Box::new(existing), false));
         }
         let mut task = task.clone();
-        self.backend.insert_task(&task).await?;
         if let Some(key) = key {
             self.backend.remember_key(key, &task.id).await?;
         }
@@ -77,32 +79,42 @@ impl<B: Backend> Unit<'_, B> {
     }
 
     async fn lease(&mut self, worker: &WorkerProfile, now: Timestamp) -> Result<Reply, Error> {
-        let held = self.backend.held_by(&worker.id).await?.len();
-        if held >= usize::try_from(worker.max_concurrent).unwrap_or(usize::MAX) {
-            return Ok(Reply::Leased(None, false));
+        let mut heads = self.backend.heads(now).await?;
+        let passed_by = !heads.is_empty();
+        if self.backend.held_count(&worker.id).await? >= u64::from(worker.max_concurrent) {
+            return Ok(Reply::Leased(None, passed_by));
         }
-        let mut passed_by = false;
-        for judging in [true, false] {
-            if judging && !worker.own {
-                continue;
-            }
-            let mut after: Option<Place> = None;
-            for _ in 0..MAX_LOOKS / LOOK {
-                let filter = ReadyFilter { now, judging, tier: worker.tier, after, limit: LOOK };
-                let rows = self.backend.ready(filter).await?;
-                for (row, _) in &rows {
-                    match self.try_lease(row, worker, now).await? {
-                        Some(leased) => return Ok(Reply::Leased(Some(Box::new(leased)), false)),
-                        None => passed_by = true,
-                    }
-                }
-                match rows.last() {
-                    Some((_, place)) if rows.len() == LOOK as usize => after = Some(*place),
-                    Some(_) | None => break,
-                }
+        heads.retain(|(row, _)| eligibility::eligible(row, worker).is_ok());
+        // Judging ends tasks and stops needless samples, so it goes before everything else.
+        heads.sort_by_key(|(row, place)| (row.kind != WorkKind::Verify, Reverse(place.rank), place.seq));
+        for (head, place) in heads {
+            if let Some(leased) = self.lease_of_class(head, place, worker, now).await? {
+                return Ok(Reply::Leased(Some(Box::new(leased)), false));
             }
         }
         Ok(Reply::Leased(None, passed_by))
+    }
+
+    /// Leases the first row of `head`'s class that another coordinator does not hold.
+    async fn lease_of_class(
+        &mut self,
+        head: QueueRow,
+        place: Place,
+        worker: &WorkerProfile,
+        now: Timestamp,
+    ) -> Result<Option<Leased>, Error> {
+        let class = Class::of(&head);
+        let locked = self.backend.lock_row(&head.attempt).await?;
+        let mut row =
+            if locked { Some((head, place)) } else { self.backend.next_of(&class, place, now).await? };
+        for _ in 0..MAX_LOOKS {
+            let Some((found, place)) = row else { break };
+            if let Some(leased) = self.try_lease(&found, worker, now).await? {
+                return Ok(Some(leased));
+            }
+            row = self.backend.next_of(&class, place, now).await?;
+        }
+        Ok(None)
     }
 
     async fn try_lease(
@@ -111,11 +123,15 @@ impl<B: Backend> Unit<'_, B> {
         worker: &WorkerProfile,
         now: Timestamp,
     ) -> Result<Option<Leased>, Error> {
-        if eligibility::eligible(row, worker).is_err() {
-            return Ok(None);
-        }
-        let Some(mut task) = self.backend.load_task(&row.task).await? else {
-            return Ok(None);
+        let mut task = match self.backend.load_task(&row.task).await {
+            Ok(Some(task)) => task,
+            Ok(None) => return Ok(None),
+            // One damaged task must not hold up all that stand behind it.
+            Err(Error::Corrupt { cause, .. }) => {
+                tracing::error!(task = %row.task, cause, "a task cannot be read; it is passed by");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         };
         let before = task.queue_rows();
         if task.apply(TaskCommand::Lease { attempt: &row.attempt, worker }, now).is_err() {

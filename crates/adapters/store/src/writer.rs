@@ -8,11 +8,11 @@ use edgecoder_ledger::Head;
 use edgecoder_protocol::ledger::{Checkpoint, Entry};
 use tokio::sync::{mpsc, watch};
 
+use crate::Error;
 use crate::backend::Backend;
 use crate::bell::{Doorbell, Pulse};
 use crate::command::{Author, Job, Reply};
 use crate::unit::Unit;
-use crate::Error;
 
 /// Commands of one commit at most: bounds how long the first waits for the last.
 const MAX_BATCH: usize = 256;
@@ -22,7 +22,8 @@ const MAX_TRIES: u32 = 5;
 pub(crate) struct Writer<B> {
     backend: B,
     author: Author,
-    head: Head,
+    /// The end of our chain; none when it must be read again.
+    head: Option<Head>,
     bell: Arc<Doorbell>,
     pulse: Arc<watch::Sender<Pulse>>,
 }
@@ -36,7 +37,7 @@ impl<B: Backend> Writer<B> {
     ) -> Result<Self, Error> {
         let head = backend.head(&author.id).await?;
         pulse.send_modify(|pulse| pulse.sequence = head.sequence);
-        Ok(Self { backend, author, head, bell, pulse })
+        Ok(Self { backend, author, head: Some(head), bell, pulse })
     }
 
     /// Runs until every sender is gone.
@@ -57,9 +58,17 @@ impl<B: Backend> Writer<B> {
                     }
                     return;
                 }
-                Err(Error::Conflict { .. }) if attempt < MAX_TRIES => self.backend.rollback().await,
+                Err(Error::Conflict { .. }) if attempt < MAX_TRIES => self.roll_back().await,
+                // Damage under one command must not fail those that only shared its commit.
+                Err(Error::Corrupt { .. }) if batch.len() > 1 => {
+                    self.roll_back().await;
+                    for job in batch {
+                        Box::pin(self.commit_batch(vec![job])).await;
+                    }
+                    return;
+                }
                 Err(error) => {
-                    self.backend.rollback().await;
+                    self.roll_back().await;
                     tracing::error!(%error, commands = batch.len(), "commit failed");
                     for job in batch {
                         let _gone = job.reply.send(Err(error.clone()));
@@ -70,10 +79,20 @@ impl<B: Backend> Writer<B> {
         }
     }
 
+    async fn roll_back(&mut self) {
+        self.backend.rollback().await;
+        // A commit whose answer was lost may stand, and another process may have written under our name.
+        self.head = None;
+    }
+
     /// Executes all commands in one transaction. A command that the rules refuse has written nothing and does
     /// not disturb the others; an error of the database fails them all.
     async fn try_batch(&mut self, batch: &mut [Job]) -> Result<Vec<Result<Reply, Error>>, Error> {
         self.backend.begin().await?;
+        let mut head = match &self.head {
+            Some(head) => head.clone(),
+            None => self.backend.head(&self.author.id).await?,
+        };
         let mut unit = Unit { backend: &mut self.backend, drafts: Vec::new(), ready: 0 };
         let mut replies = Vec::with_capacity(batch.len());
         for job in batch {
@@ -91,19 +110,18 @@ impl<B: Backend> Writer<B> {
             }
         }
         let (drafts, ready) = (unit.drafts, unit.ready);
-        let mut head = self.head.clone();
         if !drafts.is_empty() {
-            let at = drafts.last().map_or(Timestamp::default(), |(_, at)| *at);
+            let at = drafts.last().map_or_else(Timestamp::default, |(_, at)| *at);
             let entries: Vec<Entry> = drafts.into_iter().map(|(draft, at)| head.append(draft, at)).collect();
             let checkpoint = self.sign(&head, at);
             self.backend.append(&entries, &checkpoint).await?;
         }
         self.backend.commit().await?;
-        self.head = head;
         self.pulse.send_modify(|pulse| {
-            pulse.sequence = self.head.sequence;
+            pulse.sequence = head.sequence;
             pulse.commits += 1;
         });
+        self.head = Some(head);
         self.bell.ring(ready);
         Ok(replies)
     }

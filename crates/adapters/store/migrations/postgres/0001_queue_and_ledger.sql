@@ -8,22 +8,19 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_by_age ON tasks (created_at DESC, id DESC);
 CREATE INDEX tasks_by_state ON tasks (state, created_at DESC, id DESC);
 
--- One row for each attempt that waits or is leased: an index over the tasks' documents.
+-- One row for each attempt that waits or is leased: an index over the tasks' documents. A class is the kind of
+-- work, the privacy tier, the sandbox level and the model demanded: all that decides who may take the row.
 CREATE TABLE queue (
     seq       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     attempt   TEXT    NOT NULL UNIQUE,
     task      TEXT    NOT NULL,
-    kind      TEXT    NOT NULL,
-    judging   BOOLEAN NOT NULL,
+    class     TEXT    NOT NULL,
     rank      BIGINT NOT NULL,
-    privacy   TEXT    NOT NULL,
-    min_level TEXT    NOT NULL,
-    model     TEXT,
     leased    BOOLEAN NOT NULL,
     worker    TEXT,
     due       BIGINT NOT NULL
 );
-CREATE INDEX queue_ready ON queue (judging, rank DESC, seq) WHERE NOT leased;
+CREATE INDEX queue_ready ON queue (class, rank DESC, seq, due) WHERE NOT leased;
 CREATE INDEX queue_paused ON queue (due) WHERE NOT leased;
 CREATE INDEX queue_deadlines ON queue (due) WHERE leased;
 CREATE INDEX queue_holders ON queue (worker) WHERE leased;

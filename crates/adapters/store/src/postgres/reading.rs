@@ -66,17 +66,18 @@ impl Reads for PostgresReads {
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<Task>, Error> {
-        let (at, id) =
-            filter.after.map_or((i64::MAX, "~".to_owned()), |(at, id)| (at.as_millis(), id.to_string()));
+        let (at, id) = filter
+            .after
+            .map_or_else(|| (i64::MAX, "~".to_owned()), |(at, id)| (at.as_millis(), id.to_string()));
         let sql = "SELECT document FROM tasks WHERE (created_at, id) < ($1, $2) \
                    AND ($4::text IS NULL OR state = $4) ORDER BY created_at DESC, id DESC LIMIT $3";
-        let statement =
-            sqlx::query(sql).bind(at).bind(id).bind(i64::from(filter.limit)).bind(filter.state);
+        let statement = sqlx::query(sql).bind(at).bind(id).bind(i64::from(filter.limit)).bind(filter.state);
         self.many("listing tasks", statement, rows::document).await
     }
 
     async fn counts(&self) -> Result<Counts, Error> {
-        let queued = self.many("counting", sqlx::query("SELECT count(*) FROM queue"), |row| count(row, 0)).await?;
+        let queued =
+            self.many("counting", sqlx::query("SELECT count(*) FROM queue"), |row| count(row, 0)).await?;
         let by_state = sqlx::query("SELECT state, count(*) FROM tasks GROUP BY state");
         let tasks = self.many("counting", by_state, |row| Ok((row.try_get(0)?, count(row, 1)?))).await?;
         Ok(Counts { queued: queued.into_iter().next().unwrap_or(0), tasks: BTreeMap::from_iter(tasks) })
@@ -104,8 +105,10 @@ impl Reads for PostgresReads {
         let sql = format!(
             "SELECT {ENTRY} FROM entries WHERE coordinator = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"
         );
-        let statement =
-            sqlx::query(AssertSqlSafe(sql)).bind(chain.to_string()).bind(signed(after)).bind(i64::from(limit));
+        let statement = sqlx::query(AssertSqlSafe(sql))
+            .bind(chain.to_string())
+            .bind(signed(after))
+            .bind(i64::from(limit));
         self.many("reading the ledger", statement, rows::entry).await
     }
 
@@ -114,8 +117,10 @@ impl Reads for PostgresReads {
             "SELECT {CHECKPOINT} FROM checkpoints WHERE coordinator = $1 AND sequence > $2 \
              ORDER BY sequence LIMIT $3"
         );
-        let statement =
-            sqlx::query(AssertSqlSafe(sql)).bind(chain.to_string()).bind(signed(after)).bind(i64::from(limit));
+        let statement = sqlx::query(AssertSqlSafe(sql))
+            .bind(chain.to_string())
+            .bind(signed(after))
+            .bind(i64::from(limit));
         self.many("reading checkpoints", statement, rows::checkpoint).await
     }
 
@@ -133,7 +138,8 @@ impl Reads for PostgresReads {
     }
 
     async fn nodes(&self) -> Result<Vec<NodeRecord>, Error> {
-        self.many("listing nodes", sqlx::query("SELECT document FROM nodes ORDER BY id"), rows::document).await
+        self.many("listing nodes", sqlx::query("SELECT document FROM nodes ORDER BY id"), rows::document)
+            .await
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::backend::Place;
+use crate::class::Class;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -30,10 +31,6 @@ fn optional<T, E: std::error::Error + Send + Sync + 'static>(
     row.try_get::<Option<&str>, _>(column)?.map(parse).transpose().map_err(damaged)
 }
 
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> std::result::Result<T, serde_json::Error> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned()))
-}
-
 fn unsigned(row: &PgRow, column: usize) -> Result<u64> {
     u64::try_from(row.try_get::<i64, _>(column)?).map_err(damaged)
 }
@@ -45,22 +42,23 @@ pub(super) fn document<T: serde::de::DeserializeOwned>(row: &PgRow) -> Result<T>
 
 /// Columns of a queue row, in this order everywhere.
 pub(super) const QUEUE: &str =
-    "attempt, task, kind, rank, privacy, min_level, model, leased, worker, due, seq";
+    "queue.attempt, queue.task, queue.class, queue.rank, queue.leased, queue.worker, queue.due, queue.seq";
 
 pub(super) fn queue(row: &PgRow) -> Result<(QueueRow, Place)> {
+    let class = parsed(row, 2, Class::from_text)?;
     let queue = QueueRow {
         attempt: parsed(row, 0, str::parse)?,
         task: parsed(row, 1, str::parse)?,
-        kind: parsed(row, 2, word)?,
+        kind: class.kind,
         rank: row.try_get(3)?,
-        privacy: parsed(row, 4, word)?,
-        min_level: parsed(row, 5, word)?,
-        model: row.try_get(6)?,
-        leased: row.try_get(7)?,
-        worker: optional(row, 8, str::parse)?,
-        due: Timestamp::from_millis(row.try_get(9)?),
+        privacy: class.privacy,
+        min_level: class.min_level,
+        model: class.model,
+        leased: row.try_get(4)?,
+        worker: optional(row, 5, str::parse)?,
+        due: Timestamp::from_millis(row.try_get(6)?),
     };
-    let place = Place { rank: queue.rank, seq: row.try_get(10)? };
+    let place = Place { rank: queue.rank, seq: row.try_get(7)? };
     Ok((queue, place))
 }
 

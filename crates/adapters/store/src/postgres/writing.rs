@@ -1,9 +1,8 @@
 //! PostgreSQL's half of the writer's twin seam.
 
-use edgecoder_base::{AttemptId, NodeId, PrivacyTier, SubtaskId, TaskId, Timestamp};
+use edgecoder_base::{AttemptId, NodeId, SubtaskId, TaskId, Timestamp};
 use edgecoder_ledger::Head;
 use edgecoder_protocol::ledger::{Checkpoint, Entry};
-use edgecoder_protocol::work::WorkKind;
 use edgecoder_tasks::{QueueRow, Task};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::query::Query;
@@ -11,7 +10,8 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 use super::rows::{self, QUEUE};
 use super::{CHANNEL, connect};
-use crate::backend::{Backend, Place, ReadyFilter};
+use crate::backend::{Backend, Place};
+use crate::class::{Class, MAX_CLASSES};
 use crate::{Error, IdempotencyKey, NodeRecord};
 
 /// The writing connection; made anew at the next transaction after it was lost.
@@ -74,22 +74,20 @@ fn document<T: serde::Serialize>(value: &T) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| Error::corrupt("writing a document", error))
 }
 
-fn word<T: serde::Serialize>(value: &T) -> Result<String, Error> {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => Ok(word),
-        other => Err(Error::corrupt("writing a word", format!("{other:?}"))),
-    }
-}
-
 /// Heights fit: a chain of 2⁶³ entries would take longer than the sun.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn tiers(tier: PrivacyTier) -> Result<Vec<String>, Error> {
-    let all = [PrivacyTier::Local, PrivacyTier::Devices, PrivacyTier::Invited, PrivacyTier::Public];
-    all.iter().filter(|task| **task >= tier).map(word).collect()
-}
+/// The first waiting row of every class: a walk from class to class over the index, then one row of each.
+const HEADS: &str = "WITH RECURSIVE classes (class) AS (\
+     (SELECT class FROM queue WHERE NOT leased ORDER BY class LIMIT 1) \
+     UNION ALL \
+     SELECT (SELECT class FROM queue WHERE NOT leased AND class > classes.class ORDER BY class LIMIT 1) \
+     FROM classes WHERE classes.class IS NOT NULL) \
+     SELECT {QUEUE} FROM (SELECT class FROM classes LIMIT $2) AS classes CROSS JOIN LATERAL (\
+     SELECT * FROM queue WHERE NOT leased AND class = classes.class AND due <= $1 \
+     ORDER BY rank DESC, seq LIMIT 1) AS queue";
 
 impl Backend for PostgresBackend {
     async fn begin(&mut self) -> Result<(), Error> {
@@ -161,19 +159,21 @@ impl Backend for PostgresBackend {
     }
 
     async fn load_task(&mut self, id: &TaskId) -> Result<Option<Task>, Error> {
-        let statement = sqlx::query("SELECT document FROM tasks WHERE id = $1 FOR UPDATE").bind(id.to_string());
+        let statement =
+            sqlx::query("SELECT document FROM tasks WHERE id = $1 FOR UPDATE").bind(id.to_string());
         self.one("loading a task", statement, rows::document).await
     }
 
-    async fn insert_task(&mut self, task: &Task) -> Result<(), Error> {
-        let sql = "INSERT INTO tasks (id, state, created_at, updated_at, document) VALUES ($1, $2, $3, $4, $5)";
+    async fn insert_task(&mut self, task: &Task) -> Result<bool, Error> {
+        let sql = "INSERT INTO tasks (id, state, created_at, updated_at, document) VALUES ($1, $2, $3, $4, $5) \
+                   ON CONFLICT (id) DO NOTHING";
         let statement = sqlx::query(sql)
             .bind(task.id.to_string())
             .bind(task.state.as_str())
             .bind(task.created_at.as_millis())
             .bind(task.updated_at.as_millis())
             .bind(document(task)?);
-        self.execute("storing a task", statement).await.map(|_| ())
+        Ok(self.execute("storing a task", statement).await? == 1)
     }
 
     async fn update_task(&mut self, task: &Task) -> Result<(), Error> {
@@ -197,19 +197,14 @@ impl Backend for PostgresBackend {
 
     async fn put_row(&mut self, row: &QueueRow) -> Result<(), Error> {
         self.announce |= !row.leased;
-        let sql = "INSERT INTO queue (attempt, task, kind, judging, rank, privacy, min_level, model, leased, worker, \
-                   due) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (attempt) DO UPDATE SET \
-                   rank = excluded.rank, model = excluded.model, leased = excluded.leased, \
-                   worker = excluded.worker, due = excluded.due";
+        let sql = "INSERT INTO queue (attempt, task, class, rank, leased, worker, due) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (attempt) DO UPDATE SET class = excluded.class, \
+                   rank = excluded.rank, leased = excluded.leased, worker = excluded.worker, due = excluded.due";
         let statement = sqlx::query(sql)
             .bind(row.attempt.to_string())
             .bind(row.task.to_string())
-            .bind(row.kind.as_str())
-            .bind(row.kind == WorkKind::Verify)
+            .bind(Class::of(row).to_text())
             .bind(row.rank)
-            .bind(word(&row.privacy)?)
-            .bind(word(&row.min_level)?)
-            .bind(row.model.clone())
             .bind(row.leased)
             .bind(row.worker.as_ref().map(NodeId::to_string))
             .bind(row.due.as_millis());
@@ -221,21 +216,35 @@ impl Backend for PostgresBackend {
         self.execute("removing a queue row", statement).await.map(|_| ())
     }
 
-    async fn ready(&mut self, filter: ReadyFilter) -> Result<Vec<(QueueRow, Place)>, Error> {
-        let after = filter.after.unwrap_or(Place { rank: i64::MAX, seq: 0 });
+    async fn heads(&mut self, now: Timestamp) -> Result<Vec<(QueueRow, Place)>, Error> {
+        let statement = sqlx::query(AssertSqlSafe(HEADS.replace("{QUEUE}", QUEUE)))
+            .bind(now.as_millis())
+            .bind(i64::from(MAX_CLASSES));
+        self.many("looking for work", statement, rows::queue).await
+    }
+
+    async fn lock_row(&mut self, attempt: &AttemptId) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM queue WHERE attempt = $1 AND NOT leased FOR UPDATE SKIP LOCKED";
+        let statement = sqlx::query(sql).bind(attempt.to_string());
+        Ok(self.one("locking a queue row", statement, |_| Ok(())).await?.is_some())
+    }
+
+    async fn next_of(
+        &mut self,
+        class: &Class,
+        after: Place,
+        now: Timestamp,
+    ) -> Result<Option<(QueueRow, Place)>, Error> {
         let sql = format!(
-            "SELECT {QUEUE} FROM queue WHERE NOT leased AND judging = $1 AND rank <= $2 \
-             AND (rank < $2 OR seq > $3) AND due <= $4 AND privacy = ANY($5) \
-             ORDER BY rank DESC, seq LIMIT $6 FOR UPDATE SKIP LOCKED"
+            "SELECT {QUEUE} FROM queue WHERE NOT leased AND class = $1 AND rank <= $2 AND (rank < $2 OR seq > $3) \
+             AND due <= $4 ORDER BY rank DESC, seq LIMIT 1 FOR UPDATE SKIP LOCKED"
         );
         let statement = sqlx::query(AssertSqlSafe(sql))
-            .bind(filter.judging)
+            .bind(class.to_text())
             .bind(after.rank)
             .bind(after.seq)
-            .bind(filter.now.as_millis())
-            .bind(tiers(filter.tier)?)
-            .bind(i64::from(filter.limit));
-        self.many("looking for work", statement, rows::queue).await
+            .bind(now.as_millis());
+        self.one("looking for work", statement, rows::queue).await
     }
 
     async fn overdue(&mut self, now: Timestamp, limit: u32) -> Result<Vec<QueueRow>, Error> {
@@ -245,6 +254,13 @@ impl Backend for PostgresBackend {
         let statement = sqlx::query(AssertSqlSafe(sql)).bind(now.as_millis()).bind(i64::from(limit));
         let rows = self.many("looking for expired leases", statement, rows::queue).await?;
         Ok(rows.into_iter().map(|(row, _)| row).collect())
+    }
+
+    async fn held_count(&mut self, worker: &NodeId) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM queue WHERE leased AND worker = $1";
+        let statement = sqlx::query(sql).bind(worker.to_string());
+        let count = self.one("counting a worker's leases", statement, |row| row.try_get::<i64, _>(0)).await?;
+        Ok(count.unwrap_or(0).unsigned_abs())
     }
 
     async fn held_by(&mut self, worker: &NodeId) -> Result<Vec<QueueRow>, Error> {

@@ -89,7 +89,7 @@ impl Reads for SqliteReads {
         self.read("listing tasks", move |connection| {
             let (at, id) = filter
                 .after
-                .map_or((i64::MAX, "~".to_owned()), |(at, id)| (at.as_millis(), id.to_string()));
+                .map_or_else(|| (i64::MAX, "~".to_owned()), |(at, id)| (at.as_millis(), id.to_string()));
             let by_state = if filter.state.is_some() { "state = ?4" } else { "?4 IS NULL" };
             let sql = format!(
                 "SELECT document FROM tasks WHERE (created_at, id) < (?1, ?2) AND {by_state} \

@@ -7,6 +7,7 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use crate::backend::Place;
+use crate::class::Class;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -16,8 +17,8 @@ fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
     column: usize,
     parse: impl FnOnce(&str) -> std::result::Result<T, E>,
 ) -> Result<T> {
-    let text: String = row.get(column)?;
-    parse(&text)
+    let text = row.get_ref(column)?.as_str()?;
+    parse(text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
@@ -26,18 +27,12 @@ fn optional<T, E: std::error::Error + Send + Sync + 'static>(
     column: usize,
     parse: impl FnOnce(&str) -> std::result::Result<T, E>,
 ) -> Result<Option<T>> {
-    match row.get_ref(column)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => parsed(row, column, parse).map(Some),
-    }
+    let absent = row.get_ref(column)? == rusqlite::types::ValueRef::Null;
+    if absent { Ok(None) } else { parsed(row, column, parse).map(Some) }
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: &str) -> std::result::Result<T, serde_json::Error> {
     serde_json::from_str(text)
-}
-
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> std::result::Result<T, serde_json::Error> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned()))
 }
 
 /// Column 0: document.
@@ -52,22 +47,23 @@ pub(super) fn task(row: &Row<'_>) -> Result<Task> {
 
 /// Columns of a queue row, in this order everywhere.
 pub(super) const QUEUE: &str =
-    "attempt, task, kind, rank, privacy, min_level, model, leased, worker, due, seq";
+    "queue.attempt, queue.task, queue.class, queue.rank, queue.leased, queue.worker, queue.due, queue.seq";
 
 pub(super) fn queue(row: &Row<'_>) -> Result<(QueueRow, Place)> {
+    let class = parsed(row, 2, Class::from_text)?;
     let queue = QueueRow {
         attempt: parsed(row, 0, str::parse)?,
         task: parsed(row, 1, str::parse)?,
-        kind: parsed(row, 2, word)?,
+        kind: class.kind,
         rank: row.get(3)?,
-        privacy: parsed(row, 4, word)?,
-        min_level: parsed(row, 5, word)?,
-        model: row.get(6)?,
-        leased: row.get(7)?,
-        worker: optional(row, 8, str::parse)?,
-        due: Timestamp::from_millis(row.get(9)?),
+        privacy: class.privacy,
+        min_level: class.min_level,
+        model: class.model,
+        leased: row.get(4)?,
+        worker: optional(row, 5, str::parse)?,
+        due: Timestamp::from_millis(row.get(6)?),
     };
-    let place = Place { rank: queue.rank, seq: row.get(10)? };
+    let place = Place { rank: queue.rank, seq: row.get(7)? };
     Ok((queue, place))
 }
 

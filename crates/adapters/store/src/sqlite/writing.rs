@@ -1,25 +1,26 @@
 //! SQLite's half of the writer's twin seam.
 
-use edgecoder_base::{AttemptId, NodeId, PrivacyTier, TaskId, Timestamp};
+use edgecoder_base::{AttemptId, NodeId, TaskId, Timestamp};
 use edgecoder_ledger::Head;
 use edgecoder_protocol::ledger::{Checkpoint, Entry};
-use edgecoder_protocol::work::WorkKind;
 use edgecoder_tasks::{QueueRow, Task};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::rows::{self, QUEUE};
-use crate::backend::{Backend, Place, ReadyFilter};
+use crate::backend::{Backend, Place};
+use crate::class::{Class, MAX_CLASSES};
 use crate::{Error, IdempotencyKey, NodeRecord};
 
 /// The writing connection.
 #[derive(Debug)]
 pub struct SqliteBackend {
     connection: Connection,
+    heads: String,
 }
 
 impl SqliteBackend {
-    pub(super) const fn new(connection: Connection) -> Self {
-        Self { connection }
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, heads: HEADS.replace("{QUEUE}", QUEUE) }
     }
 
     fn execute(&self, doing: &'static str, sql: &str, params: impl Params) -> Result<usize, Error> {
@@ -34,7 +35,8 @@ impl SqliteBackend {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Error> {
-        let run = |connection: &Connection| connection.prepare_cached(sql)?.query_row(params, read).optional();
+        let run =
+            |connection: &Connection| connection.prepare_cached(sql)?.query_row(params, read).optional();
         run(&self.connection).map_err(|error| Error::from_sqlite(doing, &error))
     }
 
@@ -61,23 +63,15 @@ fn document<T: serde::Serialize>(value: &T) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| Error::corrupt("writing a document", error))
 }
 
-/// A unit variant as the word it is stored as.
-fn word<T: serde::Serialize>(value: &T) -> Result<String, Error> {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => Ok(word),
-        other => Err(Error::corrupt("writing a word", format!("{other:?}"))),
-    }
-}
-
-/// Tiers a worker of `tier` may serve, as a predicate on the `privacy` column.
-fn tiers(tier: PrivacyTier) -> &'static str {
-    match tier {
-        PrivacyTier::Local => "privacy IN ('local','devices','invited','public')",
-        PrivacyTier::Devices => "privacy IN ('devices','invited','public')",
-        PrivacyTier::Invited => "privacy IN ('invited','public')",
-        PrivacyTier::Public => "privacy = 'public'",
-    }
-}
+/// The first waiting row of every class: a walk from class to class over the index, then one row of each.
+const HEADS: &str = "WITH RECURSIVE classes (class) AS (\
+     SELECT min(class) FROM queue INDEXED BY queue_ready WHERE leased = 0 \
+     UNION ALL \
+     SELECT (SELECT min(class) FROM queue INDEXED BY queue_ready WHERE leased = 0 AND class > classes.class) \
+     FROM classes WHERE classes.class IS NOT NULL LIMIT ?2) \
+     SELECT {QUEUE} FROM classes JOIN queue ON queue.seq = (\
+     SELECT seq FROM queue INDEXED BY queue_ready WHERE leased = 0 AND class = classes.class AND due <= ?1 \
+     ORDER BY rank DESC, seq LIMIT 1)";
 
 impl Backend for SqliteBackend {
     async fn begin(&mut self) -> Result<(), Error> {
@@ -111,17 +105,37 @@ impl Backend for SqliteBackend {
         for entry in entries {
             let task = entry.task_id.as_ref().map(TaskId::as_str);
             let subtask = entry.subtask_id.as_ref().map(edgecoder_base::SubtaskId::as_str);
-            self.execute(doing, sql, params![
-                entry.coordinator_id.as_str(), entry.sequence, entry.id, entry.event_type, task, subtask,
-                entry.actor_id, entry.issued_at_ms, entry.prev_hash, entry.payload_json, entry.hash
-            ])?;
+            self.execute(
+                doing,
+                sql,
+                params![
+                    entry.coordinator_id.as_str(),
+                    entry.sequence,
+                    entry.id,
+                    entry.event_type,
+                    task,
+                    subtask,
+                    entry.actor_id,
+                    entry.issued_at_ms,
+                    entry.prev_hash,
+                    entry.payload_json,
+                    entry.hash
+                ],
+            )?;
         }
         let sql = "INSERT INTO checkpoints (coordinator, sequence, hash, signed_at, signature) \
                    VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.execute(doing, sql, params![
-            checkpoint.coordinator_id.as_str(), checkpoint.sequence, checkpoint.hash,
-            checkpoint.signed_at.as_millis(), checkpoint.signature.to_base64()
-        ])?;
+        self.execute(
+            doing,
+            sql,
+            params![
+                checkpoint.coordinator_id.as_str(),
+                checkpoint.sequence,
+                checkpoint.hash,
+                checkpoint.signed_at.as_millis(),
+                checkpoint.signature.to_base64()
+            ],
+        )?;
         Ok(())
     }
 
@@ -129,20 +143,30 @@ impl Backend for SqliteBackend {
         self.one("loading a task", "SELECT document FROM tasks WHERE id = ?1", [id.as_str()], rows::task)
     }
 
-    async fn insert_task(&mut self, task: &Task) -> Result<(), Error> {
-        let sql = "INSERT INTO tasks (id, state, created_at, updated_at, document) VALUES (?1, ?2, ?3, ?4, ?5)";
-        self.execute("storing a task", sql, params![
-            task.id.as_str(), task.state.as_str(), task.created_at.as_millis(), task.updated_at.as_millis(),
-            document(task)?
-        ])?;
-        Ok(())
+    async fn insert_task(&mut self, task: &Task) -> Result<bool, Error> {
+        let sql = "INSERT INTO tasks (id, state, created_at, updated_at, document) VALUES (?1, ?2, ?3, ?4, ?5) \
+                   ON CONFLICT (id) DO NOTHING";
+        let written = self.execute(
+            "storing a task",
+            sql,
+            params![
+                task.id.as_str(),
+                task.state.as_str(),
+                task.created_at.as_millis(),
+                task.updated_at.as_millis(),
+                document(task)?
+            ],
+        )?;
+        Ok(written == 1)
     }
 
     async fn update_task(&mut self, task: &Task) -> Result<(), Error> {
         let sql = "UPDATE tasks SET state = ?2, updated_at = ?3, document = ?4 WHERE id = ?1";
-        self.execute("storing a task", sql, params![
-            task.id.as_str(), task.state.as_str(), task.updated_at.as_millis(), document(task)?
-        ])?;
+        self.execute(
+            "storing a task",
+            sql,
+            params![task.id.as_str(), task.state.as_str(), task.updated_at.as_millis(), document(task)?],
+        )?;
         Ok(())
     }
 
@@ -154,15 +178,22 @@ impl Backend for SqliteBackend {
     }
 
     async fn put_row(&mut self, row: &QueueRow) -> Result<(), Error> {
-        let sql = "INSERT INTO queue (attempt, task, kind, judging, rank, privacy, min_level, model, leased, worker, \
-                   due) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (attempt) DO UPDATE SET \
-                   rank = excluded.rank, model = excluded.model, leased = excluded.leased, \
-                   worker = excluded.worker, due = excluded.due";
-        self.execute("storing a queue row", sql, params![
-            row.attempt.as_str(), row.task.as_str(), row.kind.as_str(), row.kind == WorkKind::Verify, row.rank,
-            word(&row.privacy)?, word(&row.min_level)?, row.model, row.leased,
-            row.worker.as_ref().map(NodeId::as_str), row.due.as_millis()
-        ])?;
+        let sql = "INSERT INTO queue (attempt, task, class, rank, leased, worker, due) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (attempt) DO UPDATE SET class = excluded.class, \
+                   rank = excluded.rank, leased = excluded.leased, worker = excluded.worker, due = excluded.due";
+        self.execute(
+            "storing a queue row",
+            sql,
+            params![
+                row.attempt.as_str(),
+                row.task.as_str(),
+                Class::of(row).to_text(),
+                row.rank,
+                row.leased,
+                row.worker.as_ref().map(NodeId::as_str),
+                row.due.as_millis()
+            ],
+        )?;
         Ok(())
     }
 
@@ -171,21 +202,40 @@ impl Backend for SqliteBackend {
         Ok(())
     }
 
-    async fn ready(&mut self, filter: ReadyFilter) -> Result<Vec<(QueueRow, Place)>, Error> {
-        let after = filter.after.unwrap_or(Place { rank: i64::MAX, seq: 0 });
+    async fn heads(&mut self, now: Timestamp) -> Result<Vec<(QueueRow, Place)>, Error> {
+        self.many("looking for work", &self.heads, params![now.as_millis(), MAX_CLASSES], rows::queue)
+    }
+
+    async fn lock_row(&mut self, _attempt: &AttemptId) -> Result<bool, Error> {
+        // The transaction holds the whole file.
+        Ok(true)
+    }
+
+    async fn next_of(
+        &mut self,
+        class: &Class,
+        after: Place,
+        now: Timestamp,
+    ) -> Result<Option<(QueueRow, Place)>, Error> {
         let sql = format!(
-            "SELECT {QUEUE} FROM queue INDEXED BY queue_ready WHERE leased = 0 AND judging = ?1 \
-             AND rank <= ?2 AND (rank < ?2 OR seq > ?3) AND due <= ?4 AND {} ORDER BY rank DESC, seq LIMIT ?5",
-            tiers(filter.tier)
+            "SELECT {QUEUE} FROM queue INDEXED BY queue_ready WHERE leased = 0 AND class = ?1 \
+             AND rank <= ?2 AND (rank < ?2 OR seq > ?3) AND due <= ?4 ORDER BY rank DESC, seq LIMIT 1"
         );
-        let params = params![filter.judging, after.rank, after.seq, filter.now.as_millis(), filter.limit];
-        self.many("looking for work", &sql, params, rows::queue)
+        let params = params![class.to_text(), after.rank, after.seq, now.as_millis()];
+        self.one("looking for work", &sql, params, rows::queue)
     }
 
     async fn overdue(&mut self, now: Timestamp, limit: u32) -> Result<Vec<QueueRow>, Error> {
         let sql = format!("SELECT {QUEUE} FROM queue WHERE leased = 1 AND due <= ?1 ORDER BY due LIMIT ?2");
-        let rows = self.many("looking for expired leases", &sql, params![now.as_millis(), limit], rows::queue)?;
+        let rows =
+            self.many("looking for expired leases", &sql, params![now.as_millis(), limit], rows::queue)?;
         Ok(rows.into_iter().map(|(row, _)| row).collect())
+    }
+
+    async fn held_count(&mut self, worker: &NodeId) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM queue WHERE leased = 1 AND worker = ?1";
+        let count = self.one("counting a worker's leases", sql, [worker.as_str()], |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
     }
 
     async fn held_by(&mut self, worker: &NodeId) -> Result<Vec<QueueRow>, Error> {
@@ -201,7 +251,8 @@ impl Backend for SqliteBackend {
         })?;
         found
             .map(|(fingerprint, task)| {
-                let task = task.parse().map_err(|error| Error::corrupt("looking up an idempotency key", error))?;
+                let task =
+                    task.parse().map_err(|error| Error::corrupt("looking up an idempotency key", error))?;
                 Ok((fingerprint, task))
             })
             .transpose()

@@ -1,0 +1,74 @@
+//! Two coordinators on one database: one queue, two chains.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use edgecoder_store::Error;
+use tokio::task::JoinSet;
+
+use crate::world::{World, answer, at, epoch, prompt, report, submit, worker};
+
+/// Tries again what another writer got in between of.
+macro_rules! insist {
+    ($call:expr) => {
+        loop {
+            match $call.await {
+                Err(Error::Conflict { .. }) => tokio::task::yield_now().await,
+                other => break other.unwrap(),
+            }
+        }
+    };
+}
+
+pub(crate) async fn two_coordinators_lease_no_row_twice(world: &World) {
+    let second = world.second().await;
+    let mut racers = JoinSet::new();
+    for (name, store) in [&world.store, &second, &world.store, &second].into_iter().cloned().enumerate() {
+        racers.spawn(async move {
+            for number in 0..25 {
+                let number = u128::try_from(name * 100 + number).unwrap();
+                submit(&store, number, prompt("hello")).await;
+            }
+            let worker = worker(&format!("w{name}"));
+            let mut granted = Vec::new();
+            while let Some(leased) = insist!(store.lease(worker.clone(), at(1))).0 {
+                granted.push((leased.attempt.to_string(), epoch(&leased)));
+                insist!(report(&store, &leased, &worker, answer("hi"), at(1)));
+            }
+            granted
+        });
+    }
+    let granted: Vec<_> = racers.join_all().await.into_iter().flatten().collect();
+    let distinct: BTreeSet<_> = granted.iter().cloned().collect();
+    assert_eq!((granted.len(), distinct.len()), (100, 100));
+    assert_eq!(world.store.chains().await.unwrap().len(), 2);
+    second.close().await;
+}
+
+pub(crate) async fn one_coordinator_hears_of_the_others_work(world: &World) {
+    if !world.is_shared() {
+        // A file has one coordinator; `listen` waits for ever, which is all there is to say.
+        return;
+    }
+    let second = world.second().await;
+    let everybody = second.doorbell().everybody();
+    let listening = {
+        let second = second.clone();
+        let mut set = JoinSet::new();
+        set.spawn(async move { second.listen().await });
+        set
+    };
+    // The first rings may come before the other listens: ring until it hears.
+    let heard = async {
+        for number in 0.. {
+            submit(&world.store, number, prompt("hello")).await;
+            if everybody.has_changed().unwrap() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), heard).await.expect("the other hears of it");
+    drop(listening);
+    second.close().await;
+}
