@@ -17,7 +17,7 @@ pub(crate) use problem::{Origin, Problem, Problems};
 pub(crate) use resolve::{Loaded, load};
 pub(crate) use sections::{
     ControlConfig, CoordinatorConfig, EngineKind, IdeConfig, InferenceConfig, NodeConfig, PortalConfig,
-    SandboxConfig, TelemetryConfig, WorkerConfig,
+    SandboxConfig, SandboxMode, TelemetryConfig, WorkerConfig,
 };
 pub(crate) use show::{schema, show};
 

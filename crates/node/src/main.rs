@@ -1,13 +1,39 @@
-//! The `edgecoder` program.
+//! The `edgecoder` program: reads the world once, does what was typed, ends with a status that means something.
 
+mod cli;
 mod config;
 mod data_dir;
+mod doctor;
 mod env;
 mod error;
+mod model_file;
 mod output;
 mod role;
 mod shutdown;
 mod supervise;
 mod telemetry;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+    let env: env::Env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let out = output::Output::detect(&env);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out.note(format_args!("edgecoder: cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let exit = runtime.block_on(cli::run(cli, env)).unwrap_or_else(|error| {
+        out.note(format_args!("edgecoder: {}", error::chain(&error)));
+        error.exit()
+    });
+    ExitCode::from(exit.code())
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edgecoder_base::{BlobHash, NodeId, NodeKey, Secret, Timestamp};
+use edgecoder_base::{BlobHash, Clock, Entropy, NodeId, NodeKey, Secret};
 use edgecoder_protocol::api::agents::{
     HeartbeatReply, HeartbeatRequest, MAX_WAIT_MS, PullReply, PullRequest, RegisterReply, RegisterRequest,
     ResultReply, ResultRequest,
@@ -19,11 +19,6 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 use crate::wire::{ANSWER_TIMEOUT, TRANSFER_TIMEOUT, Wire};
-
-/// Reads the clock; given in so that nothing here decides what time it is.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-/// Draws sixteen fresh bytes from the system's entropy, for nonces.
-pub type Entropy = Arc<dyn Fn() -> [u8; 16] + Send + Sync>;
 
 /// Who signs, and with what.
 #[derive(Clone)]
@@ -49,7 +44,7 @@ impl fmt::Debug for Signer {
 
 impl Signer {
     fn headers(&self, method: &Method, path: &str, body: &[u8]) -> SignedHeaders {
-        let nonce = hex::encode((self.entropy)());
+        let nonce = format!("{:032x}", (self.entropy)());
         SignedHeaders::sign(
             &self.key,
             self.agent_id.clone(),

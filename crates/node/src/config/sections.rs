@@ -2,12 +2,13 @@
 //! and the reference page.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use edgecoder_base::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::env::Env;
 use crate::role::Role;
 
 /// What is shown instead of a secret.
@@ -277,6 +278,22 @@ pub(crate) struct SandboxConfig {
 impl Default for SandboxConfig {
     fn default() -> Self {
         Self { mode: SandboxMode::Process, required: true, tool_chains: Vec::new(), jail: None }
+    }
+}
+
+impl SandboxConfig {
+    /// The sandbox's own settings: ours, with the tool chains that the search path leads to.
+    pub(crate) fn to_sandbox(&self, env: &Env) -> edgecoder_sandbox::Config {
+        let get = |name: &str| env.get(name).map(String::as_str).unwrap_or_default();
+        let mut config = edgecoder_sandbox::Config::detected(get("PATH"), Path::new(get("HOME")));
+        config.mode = match self.mode {
+            SandboxMode::Process => edgecoder_sandbox::Mode::Process,
+            SandboxMode::None => edgecoder_sandbox::Mode::None,
+        };
+        config.required = self.required;
+        config.tool_chains.extend(self.tool_chains.iter().cloned());
+        config.jail.clone_from(&self.jail);
+        config
     }
 }
 

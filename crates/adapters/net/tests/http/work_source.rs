@@ -1,7 +1,7 @@
 //! The worker's client: what it signs, what it believes, what it refuses.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -19,14 +19,16 @@ use crate::door::{Door, refusal, serve};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
+/// Entropy for tests: never the same twice.
+static DRAWN: AtomicU64 = AtomicU64::new(0);
+
 fn source(door: &Door) -> HttpWorkSource {
     let key = Arc::new(NodeKey::from_seed(&[3; 32]));
-    let drawn = AtomicU8::new(0);
     let signer = Signer {
         agent_id: key.public().node_id(),
         key,
-        clock: Arc::new(|| NOW),
-        entropy: Arc::new(move || [drawn.fetch_add(1, Ordering::Relaxed); 16]),
+        clock: || NOW,
+        entropy: || DRAWN.fetch_add(1, Ordering::Relaxed).into(),
     };
     HttpWorkSource::build(&door.url, signer, Some(Secret::new("mesh".into()))).unwrap()
 }

@@ -1,0 +1,86 @@
+//! `edgecoder task list|show|watch|diff|attempts|trace|cancel` and `edgecoder review`.
+
+use edgecoder_net::TaskQuery;
+use edgecoder_protocol::api::tasks::{ReviewDecision, ReviewRequest, TaskView};
+use serde::Serialize;
+
+use super::{Context, Decision, ReviewArgs, TaskCommand, follow, render};
+use crate::error::{Error, Exit};
+use crate::output::harmless;
+
+pub(super) async fn run(context: &Context, command: TaskCommand) -> Result<Exit, Error> {
+    let client = context.client()?;
+    let out = context.out;
+    match command {
+        TaskCommand::List { state, limit, json } => list(context, state, limit, json).await,
+        TaskCommand::Show { id, json } => {
+            let task = client.task(&id).await?;
+            if json.json {
+                out.line(as_json(&task))
+            } else {
+                out.raw(&render::task(out, &task))
+            }
+            Ok(Exit::Done)
+        }
+        TaskCommand::Watch { id, json } => follow::follow(context, &client, &id, json.json).await,
+        TaskCommand::Diff { id } => {
+            out.raw(&render::diff(out, &client.diff(&id).await?));
+            Ok(Exit::Done)
+        }
+        TaskCommand::Attempts { id, json } => {
+            let attempts = client.attempts(&id).await?;
+            if json.json {
+                out.line(as_json(&attempts));
+            } else {
+                attempts.iter().for_each(|attempt| out.line(render::attempt(out, attempt)));
+            }
+            Ok(Exit::Done)
+        }
+        TaskCommand::Trace { id, attempt } => {
+            out.raw(&harmless(&client.trace(&id, attempt.as_ref()).await?));
+            Ok(Exit::Done)
+        }
+        TaskCommand::Cancel { id } => {
+            let task = client.cancel(&id).await?;
+            out.line(state_line(&task));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn list(context: &Context, state: Option<String>, limit: u32, json: bool) -> Result<Exit, Error> {
+    let query = TaskQuery { state, cursor: None, limit: Some(limit) };
+    let page = context.client()?.tasks(&query).await?;
+    for task in &page.tasks {
+        if json {
+            context.out.line(as_json(task));
+        } else {
+            let line = format!("{}  {}  {:<9}  {}", task.id, task.created_at, task.state, task.title);
+            context.out.line(harmless(&line));
+        }
+    }
+    if page.next.is_some() && !json {
+        context.out.note("there are more: raise --limit");
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, Error> {
+    let decision = match args.decision {
+        Decision::Approve => ReviewDecision::Approve,
+        Decision::Reject => ReviewDecision::Reject,
+        Decision::Retry => ReviewDecision::Retry,
+    };
+    let request = ReviewRequest { decision, note: args.note };
+    let task = context.client()?.review(&args.id, &request).await?;
+    context.out.line(state_line(&task));
+    Ok(Exit::Done)
+}
+
+fn state_line(task: &TaskView) -> String {
+    format!("{} is {}", task.id, harmless(&task.state))
+}
+
+pub(super) fn as_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

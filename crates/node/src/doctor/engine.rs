@@ -1,0 +1,96 @@
+//! The model: a readable GGUF file, or a server that answers.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Finding;
+use crate::cli::Context;
+use crate::config::{EngineKind, InferenceConfig};
+use crate::model_file;
+
+/// Longest wait for a model server.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// First bytes of every GGUF file.
+const MAGIC: &[u8; 4] = b"GGUF";
+
+pub(super) async fn model(context: &Context) -> Finding {
+    let inference = &context.loaded.config.inference;
+    match inference.engine {
+        EngineKind::Local => file(inference),
+        EngineKind::Openai => server(inference).await,
+    }
+}
+
+fn file(inference: &InferenceConfig) -> Finding {
+    let program = std::env::current_exe().unwrap_or_default();
+    let working = std::env::current_dir().unwrap_or_default();
+    let path = model_file::locate(inference.model_path.as_deref(), &program, &working);
+    let fix = "set inference.model_path to a GGUF file, or inference.engine to \"openai\"";
+    match readable(&path) {
+        Ok(megabytes) => Finding::good("model", format!("{} ({megabytes} MiB)", path.display())),
+        Err(why) => Finding::bad("model", format!("{}: {why}", path.display()), fix),
+    }
+}
+
+fn readable(path: &Path) -> Result<u64, String> {
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    let mut magic = [0; 4];
+    file.read_exact(&mut magic).map_err(|error| error.to_string())?;
+    if magic != *MAGIC {
+        return Err("is no GGUF file".to_owned());
+    }
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    Ok(length / (1024 * 1024))
+}
+
+async fn server(inference: &InferenceConfig) -> Finding {
+    let base = inference.base_url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let root = base.strip_suffix("/v1").unwrap_or(base);
+    let model = inference.model.as_deref().unwrap_or_default();
+    let fix = format!("start the server at {root}, or correct inference.base_url and inference.api_key");
+    let names = match names(root, inference).await {
+        Ok(names) => names,
+        Err(why) => return Finding::bad("model", format!("{root}: {why}"), fix),
+    };
+    if names.iter().any(|name| name == model) {
+        return Finding::good("model", format!("{model} at {root}"));
+    }
+    let offered = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+    let found = format!("{root} does not offer {model:?}; it offers: {offered}");
+    Finding::bad("model", found, "set inference.model to one of these, or pull the model")
+}
+
+async fn names(root: &str, inference: &InferenceConfig) -> Result<Vec<String>, String> {
+    let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().map_err(|e| e.to_string())?;
+    let mut request = client.get(format!("{root}/v1/models"));
+    if let Some(key) = &inference.api_key {
+        request = request.bearer_auth(key.expose());
+    }
+    let answer = request.send().await.map_err(|_| "does not answer".to_owned())?;
+    if !answer.status().is_success() {
+        return Err(format!("answers HTTP {}", answer.status().as_u16()));
+    }
+    let list: serde_json::Value = answer.json().await.map_err(|_| "answers something else".to_owned())?;
+    let models = list.get("data").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    Ok(models.iter().filter_map(|model| model.get("id")?.as_str().map(str::to_owned)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_gguf_file_is_a_model() {
+        let home = tempfile::tempdir().unwrap();
+        let check = |content: &[u8]| {
+            let path = home.path().join("m.gguf");
+            std::fs::write(&path, content).unwrap();
+            readable(&path)
+        };
+        assert_eq!(check(b"GGUF\x03rest"), Ok(0));
+        assert_eq!(check(b"<html>"), Err("is no GGUF file".to_owned()));
+        assert!(check(b"").is_err() && readable(Path::new("/nonexistent")).is_err());
+    }
+}
