@@ -6,14 +6,19 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use edgecoder_base::{BlobHash, Blobs};
+use parking_lot::RwLock;
 
 /// A directory of blobs.
 #[derive(Debug, Clone)]
 pub struct BlobDir {
     root: PathBuf,
+    /// Held for reading by who finds a blob present and makes it young again, for writing by who removes an old
+    /// one: without it a blob could go in between.
+    removal: Arc<RwLock<()>>,
 }
 
 impl BlobDir {
@@ -21,7 +26,7 @@ impl BlobDir {
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         fs::create_dir_all(root.join("tmp"))?;
-        Ok(Self { root })
+        Ok(Self { root, removal: Arc::default() })
     }
 
     /// Where a blob stands, present or not.
@@ -45,18 +50,40 @@ impl BlobDir {
             }
             for file in fs::read_dir(fan.path())? {
                 let file = file?;
-                let metadata = file.metadata()?;
-                let old = now.duration_since(metadata.modified()?).is_ok_and(|age| age >= grace);
                 let name =
                     format!("{}{}", fan.file_name().to_string_lossy(), file.file_name().to_string_lossy());
-                let kept = name.parse::<BlobHash>().is_ok_and(|hash| keep.contains(&hash));
-                if old && !kept {
-                    fs::remove_file(file.path())?;
-                    freed += metadata.len();
+                if !name.parse::<BlobHash>().is_ok_and(|hash| keep.contains(&hash)) {
+                    freed += self.remove_if_old(&file.path(), grace, now)?;
                 }
             }
         }
         Ok(freed)
+    }
+
+    fn remove_if_old(&self, path: &Path, grace: Duration, now: SystemTime) -> io::Result<u64> {
+        let _nobody_touches = self.removal.write();
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            // A temporary file that was renamed into its place meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        if !now.duration_since(metadata.modified()?).is_ok_and(|age| age >= grace) {
+            return Ok(0);
+        }
+        fs::remove_file(path)?;
+        Ok(metadata.len())
+    }
+
+    /// Whether the blob is present; if so, it is young again, so that garbage collection does not take it before
+    /// it is submitted.
+    fn touch(&self, path: &Path, len: u64) -> bool {
+        let _nobody_removes = self.removal.read();
+        if !fs::metadata(path).is_ok_and(|metadata| metadata.len() == len) {
+            return false;
+        }
+        let _best_effort = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+        true
     }
 }
 
@@ -76,11 +103,7 @@ impl Blobs for BlobDir {
     fn write(&self, bytes: &[u8]) -> io::Result<BlobHash> {
         let hash = BlobHash::of(bytes);
         let path = self.path(&hash);
-        if let Ok(metadata) = fs::metadata(&path)
-            && metadata.len() == bytes.len() as u64
-        {
-            // Seen again: young again, so that garbage collection does not take it before it is submitted.
-            let _best_effort = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        if self.touch(&path, bytes.len() as u64) {
             return Ok(hash);
         }
         let folder = path.parent().unwrap_or(&self.root);
@@ -97,10 +120,17 @@ impl Blobs for BlobDir {
 
     fn place(&self, hash: &BlobHash, to: &Path) -> io::Result<()> {
         let from = self.path(hash);
-        if fs::hard_link(&from, to).is_ok() {
-            return Ok(());
+        match fs::hard_link(&from, to) {
+            Ok(()) => Ok(()),
+            // Copying over what is there could empty the blob itself, when that is a link to it.
+            Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
+                Err(error)
+            }
+            // Another file system, or one without links.
+            Err(_) => {
+                let mut copy = File::options().write(true).create_new(true).open(to)?;
+                io::copy(&mut File::open(&from)?, &mut copy).map(|_| ())
+            }
         }
-        // Another file system, or one without links.
-        fs::copy(&from, to).map(|_| ())
     }
 }

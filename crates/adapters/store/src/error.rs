@@ -83,6 +83,13 @@ impl Error {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { doing },
+            // The log's index could not grow.
+            _ if error
+                .sqlite_error()
+                .is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) =>
+            {
+                Self::Full { doing }
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::corrupt(doing, error),
             // Another process with this node's name wrote where we wanted to: its entries are there now.
             Some(ErrorCode::ConstraintViolation) => Self::Conflict { doing },

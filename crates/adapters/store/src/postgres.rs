@@ -19,6 +19,8 @@ pub use writing::PostgresBackend;
 
 /// Reading connections; the writer has one more.
 const READERS: u32 = 4;
+/// How long a reader waits for a connection before the read is refused as unavailable.
+const ACQUIRE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Held while migrating, so that coordinators starting together do it one after the other.
 const MIGRATION_LOCK: i64 = 0x6564_6765_636f_6465;
 /// Told to the other coordinators when work arrives.
@@ -36,7 +38,7 @@ pub async fn open(url: &Secret<String>) -> Result<PostgresBackend, Error> {
 pub async fn open_reads(url: &Secret<String>) -> Result<PostgresReads, Error> {
     let pool = PgPoolOptions::new()
         .max_connections(READERS)
-        .acquire_timeout(std::time::Duration::from_secs(5))
+        .acquire_timeout(ACQUIRE)
         .connect_lazy_with(options(url)?);
     Ok(PostgresReads::new(pool))
 }

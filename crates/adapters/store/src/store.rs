@@ -161,8 +161,10 @@ impl Store {
 
     /// Lets the writer finish what it has and ends it. Other handles get [`Error::Closed`] from then on.
     pub async fn close(self) {
-        let Self { jobs, thread, .. } = self;
+        let Self { jobs, reader, thread, .. } = self;
         drop(jobs);
+        // Readers first: who closes an SQLite file last folds its log into it, and readers may not write.
+        drop(reader);
         let thread = thread.lock().take();
         if let Some(thread) = thread {
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;

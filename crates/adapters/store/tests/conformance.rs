@@ -15,6 +15,7 @@ mod nodes;
 mod queue;
 #[path = "conformance/tasks.rs"]
 mod tasks;
+#[allow(dead_code, reason = "shared with the other suites of this crate, which need more of it")]
 #[path = "conformance/world.rs"]
 mod world;
 

@@ -92,10 +92,13 @@ const HEADS: &str = "WITH RECURSIVE classes (class) AS (\
 impl Backend for PostgresBackend {
     async fn begin(&mut self) -> Result<(), Error> {
         self.announce = false;
-        if self.connection.is_none() {
-            self.connection = Some(connect(&self.options).await?);
+        let begin = "beginning a transaction";
+        if self.connection.is_some() && self.execute(begin, sqlx::query("BEGIN")).await.is_ok() {
+            return Ok(());
         }
-        self.execute("beginning a transaction", sqlx::query("BEGIN")).await.map(|_| ())
+        // The server may have been restarted since the last transaction; nothing was begun, so nothing is lost.
+        self.connection = Some(connect(&self.options).await?);
+        self.execute(begin, sqlx::query("BEGIN")).await.map(|_| ())
     }
 
     async fn commit(&mut self) -> Result<(), Error> {

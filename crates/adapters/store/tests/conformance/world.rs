@@ -37,6 +37,11 @@ impl World {
         Self::open(location, Some(directory)).await
     }
 
+    /// On a file that stays.
+    pub(crate) async fn at(file: &std::path::Path) -> Self {
+        Self::open(Location::Sqlite(file.to_owned()), None).await
+    }
+
     pub(crate) async fn postgres(name: &str) -> Self {
         static SERVER: OnceLock<TestPostgres> = OnceLock::new();
         let url = SERVER.get_or_init(TestPostgres::start).database(name);
