@@ -64,6 +64,12 @@ impl ScriptedEngine {
         Self { script: Arc::new(Mutex::new(script)) }
     }
 
+    /// Says that it runs `model`, whose profile then applies.
+    pub fn named(self, model: impl Into<String>) -> Self {
+        self.script.lock().capabilities.model = model.into();
+        self
+    }
+
     /// With another context.
     pub fn with_context(self, tokens: u32) -> Self {
         self.script.lock().capabilities.context_tokens = tokens;

@@ -7,7 +7,7 @@ use super::MAX_TEXT_BYTES;
 
 /// A language with a grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names speak")]
 pub enum Language {
     Python,

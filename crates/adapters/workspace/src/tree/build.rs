@@ -14,8 +14,8 @@ use edgecoder_base::{Blobs, FileEntry, Manifest};
 use crate::Error;
 use crate::patch::names_repository_internals;
 
-const FILE_MODE: u32 = 0o444;
-const EXECUTABLE_MODE: u32 = 0o555;
+const FILE_MODE: u32 = 0o644;
+const EXECUTABLE_MODE: u32 = 0o755;
 const FOLDER_MODE: u32 = 0o755;
 /// Linking is system-call bound and serialises per folder; more threads only queue.
 const MAX_BUILDERS: usize = 8;

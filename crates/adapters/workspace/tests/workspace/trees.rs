@@ -32,7 +32,7 @@ fn a_tree_has_the_files_and_their_modes() {
     let expected = [("bin/run", "#!/bin/sh\n"), ("src/a/b.rs", "x"), ("src/a/c.rs", "")];
     assert_eq!(contents(tree.path()), BTreeMap::from(expected.map(|(a, b)| (a.to_owned(), b.to_owned()))));
     let modes = ["bin/run", "src/a/b.rs", "src", ""].map(|path| mode(&tree.path().join(path)));
-    assert_eq!(modes, [0o555, 0o444, 0o755, 0o755]);
+    assert_eq!(modes, [0o755, 0o644, 0o755, 0o755]);
     let linked = std::fs::metadata(tree.path().join("src/a/b.rs")).unwrap();
     assert_eq!(linked.ino(), std::fs::metadata(blobs.path(&wanted.files[1].hash)).unwrap().ino());
     assert_eq!(tree.hash(), wanted.hash());

@@ -1,0 +1,6 @@
+//! The worker against a real coordinator, a real database and the real sandbox; only the model is scripted.
+#![expect(clippy::unwrap_used, reason = "a test that fails here fails")]
+
+mod forged;
+mod loops;
+mod rig;
