@@ -8,6 +8,7 @@ mod freeze;
 mod ledger;
 mod render;
 mod replay;
+mod session;
 mod settings;
 mod status;
 mod submit;
@@ -72,7 +73,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Ask for a change, or look after earlier tasks
-    Task(TaskArgs),
+    Task(Box<TaskArgs>),
     /// Decide about a proven patch
     Review(ReviewArgs),
     /// Put a task's proven patch into a working directory
@@ -354,17 +355,17 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
         Command::Doctor(args) => crate::doctor::run(&context(&plain)?, args.json).await,
         Command::Config(command) => settings::run(&global, env, out, command),
         Command::Ledger(command) => ledger::run(&context(&plain)?, command).await,
-        Command::Task(TaskArgs { command: Some(command), .. }) => {
-            tasks::run(&context(&plain)?, command).await
-        }
-        Command::Task(TaskArgs { command: None, submit }) => submit::run(&context(&plain)?, submit).await,
+        Command::Task(args) => match args.command {
+            Some(command) => tasks::run(&context(&plain)?, command).await,
+            None => submit::run(&context(&plain)?, args.submit).await,
+        },
         Command::Review(args) => tasks::review(&context(&plain)?, args).await,
         Command::Apply(args) => apply::run(&context(&plain)?, args).await,
         Command::Replay(args) => replay::run(out, &args),
         Command::Completions { shell } => complete::completions(out, shell),
         Command::Man { out: folder } => complete::manual(out, folder.as_deref()),
         Command::Worker(args) => up::worker(context(&plain)?, args).await,
-        Command::Engine(args) => up::engine(args).await,
+        Command::Engine(args) => up::engine(args),
     }
 }
 

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use layers::{Flag, SettingsFile, Sources};
-pub(crate) use problem::{Origin, Problem, Problems};
+pub(crate) use problem::{Origin, Problems};
 pub(crate) use resolve::{Loaded, load};
 pub(crate) use sections::{
     ControlConfig, CoordinatorConfig, EngineKind, IdeConfig, InferenceConfig, NodeConfig, PortalConfig,

@@ -58,6 +58,24 @@ pub(crate) enum Error {
         /// The other's process, where known.
         by: Option<u32>,
     },
+    /// A door's port cannot be had.
+    #[error(
+        "cannot open {key} {port}{by}: choose other ports with --alt-ports or --port-offset N, or set {key}"
+    )]
+    Port {
+        /// The setting.
+        key: &'static str,
+        /// The port.
+        port: u16,
+        /// Who has it, where known.
+        by: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The database cannot be opened.
+    #[error("cannot open the database: see `edgecoder doctor`")]
+    Store(#[from] edgecoder_store::Error),
     /// The system has no random bytes.
     #[error("cannot draw random bytes: {0}")]
     Entropy(getrandom::Error),
@@ -96,6 +114,10 @@ pub(crate) enum Error {
     #[error("{0} finding(s) need attention")]
     Unhealthy(usize),
     /// This build or platform cannot do that.
+    #[cfg_attr(
+        feature = "llama",
+        expect(dead_code, reason = "only a build without an engine lacks something")
+    )]
     #[error("{0}")]
     Unsupported(&'static str),
     /// A part of the node ended although it should not.
@@ -121,6 +143,8 @@ impl Error {
             | Self::MalformedIdentity { .. }
             | Self::MalformedToken { .. }
             | Self::InUse { .. }
+            | Self::Port { .. }
+            | Self::Store(_)
             | Self::Entropy(_)
             | Self::Net(_)
             | Self::Workspace(_)

@@ -2,13 +2,16 @@
 
 mod cli;
 mod config;
+mod crew;
 mod data_dir;
 mod doctor;
 mod env;
 mod error;
 mod model_file;
+mod node;
 mod output;
 mod role;
+mod roles;
 mod shutdown;
 mod supervise;
 mod telemetry;
@@ -35,5 +38,7 @@ fn main() -> ExitCode {
         out.note(format_args!("edgecoder: {}", error::chain(&error)));
         error.exit()
     });
+    // A read of standard input cannot be called back; nothing else is left to wait for.
+    runtime.shutdown_background();
     ExitCode::from(exit.code())
 }

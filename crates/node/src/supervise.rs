@@ -163,8 +163,13 @@ fn ask_to_stop(child: &Child) {
     let _ = child;
 }
 
-/// Called by a child of ours when it starts: it must not outlive the node, however that ends.
-pub(crate) fn die_with_parent() {
+/// Called by a child of ours when it starts. It must not outlive the node, however that ends; and a Ctrl-C at the
+/// node's terminal is the node's business, which stops its children in order.
+pub(crate) fn become_child() {
+    #[cfg(unix)]
+    if let Err(error) = rustix::process::setpgid(None, None) {
+        tracing::warn!(%error, "cannot leave the terminal's process group");
+    }
     #[cfg(target_os = "linux")]
     {
         let kill = Some(rustix::process::Signal::KILL);

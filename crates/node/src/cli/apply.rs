@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use edgecoder_base::Patch;
+use edgecoder_net::ApiClient;
 use edgecoder_protocol::api::tasks::TaskView;
 use edgecoder_workspace::patch::{ApplyMode, apply_to_directory};
 use tokio::process::Command;
 
+use super::session::{Need, with_client};
 use super::{ApplyArgs, Context};
 use crate::error::{Error, Exit};
 use crate::output::{Style, harmless};
@@ -18,7 +20,10 @@ const SHOWN_BYTES: usize = 2_000;
 const SUBJECT_CHARS: usize = 72;
 
 pub(super) async fn run(context: &Context, args: ApplyArgs) -> Result<Exit, Error> {
-    let client = context.client()?;
+    with_client(context, Need::Queue, async |client| apply(context, client, &args).await).await
+}
+
+async fn apply(context: &Context, client: &ApiClient, args: &ApplyArgs) -> Result<Exit, Error> {
     let task = client.task(&args.id).await?;
     let patch = together(&client.patches(&args.id).await?);
     if patch.is_empty() {

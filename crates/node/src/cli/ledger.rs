@@ -7,6 +7,7 @@ use edgecoder_ledger::Verifier;
 use edgecoder_net::ApiClient;
 use edgecoder_protocol::api::ledger::{LedgerVerdict, MAX_PAGE};
 
+use super::session::{Need, with_client};
 use super::{Context, LedgerCommand};
 use crate::error::{Error, Exit};
 use crate::output::{Style, harmless};
@@ -14,10 +15,13 @@ use crate::output::{Style, harmless};
 pub(super) async fn run(context: &Context, command: LedgerCommand) -> Result<Exit, Error> {
     match command {
         LedgerCommand::Verify(args) => {
-            let verdict = verify(&context.client()?).await?;
-            report(context, &verdict, args.json)
+            let check = async |client: &ApiClient| report(context, &verify(client).await?, args.json);
+            with_client(context, Need::Queue, check).await
         }
-        LedgerCommand::Show { after, limit, json } => show(context, after, limit, json).await,
+        LedgerCommand::Show { after, limit, json } => {
+            let list = async |client: &ApiClient| show(context, client, after, limit, json).await;
+            with_client(context, Need::Queue, list).await
+        }
     }
 }
 
@@ -62,8 +66,14 @@ fn report(context: &Context, verdict: &LedgerVerdict, json: bool) -> Result<Exit
     Ok(Exit::Done)
 }
 
-async fn show(context: &Context, after: u64, limit: u32, json: bool) -> Result<Exit, Error> {
-    let page = context.client()?.ledger_page(after, limit.clamp(1, MAX_PAGE)).await?;
+async fn show(
+    context: &Context,
+    client: &ApiClient,
+    after: u64,
+    limit: u32,
+    json: bool,
+) -> Result<Exit, Error> {
+    let page = client.ledger_page(after, limit.clamp(1, MAX_PAGE)).await?;
     for entry in &page.records {
         if json {
             context.out.line(serde_json::to_string(entry).unwrap_or_default());

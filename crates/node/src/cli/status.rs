@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, as_json: bool) -> Result<Exit, Error>
     out.line(format_args!("queue: {} attempts open, tasks: {tasks}", status.queued));
     out.line(format_args!("workers: {}", capacity.agents.len()));
     for agent in &capacity.agents {
-        let model = agent.active_model.as_ref().or(agent.local_model_catalog.first());
+        let model = agent.active_model.as_ref().or_else(|| agent.local_model_catalog.first());
         let level = agent.sandbox_level.map_or_else(|| "no sandbox".to_owned(), |level| level.to_string());
         out.line(harmless(&format!(
             "  {}  {}/{} attempts  {}  {level}",

@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::follow::follow;
 use super::freeze::freeze_and_upload;
+use super::session::{Need, with_client};
 use super::{Context, SubmitArgs};
 use crate::error::{Error, Exit};
 use crate::output::Style;
 
 pub(super) async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Error> {
-    let client = context.client()?;
-    submit_and_follow(context, &client, &args).await
+    with_client(context, Need::Work, async |client| submit_and_follow(context, client, &args).await).await
 }
 
 async fn submit_and_follow(context: &Context, client: &ApiClient, args: &SubmitArgs) -> Result<Exit, Error> {

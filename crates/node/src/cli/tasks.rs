@@ -1,18 +1,24 @@
 //! `edgecoder task list|show|watch|diff|attempts|trace|cancel` and `edgecoder review`.
 
-use edgecoder_net::TaskQuery;
+use edgecoder_net::{ApiClient, TaskQuery};
 use edgecoder_protocol::api::tasks::{ReviewDecision, ReviewRequest, TaskView};
 use serde::Serialize;
 
+use super::session::{Need, with_client};
 use super::{Context, Decision, ReviewArgs, TaskCommand, follow, render};
 use crate::error::{Error, Exit};
 use crate::output::harmless;
 
 pub(super) async fn run(context: &Context, command: TaskCommand) -> Result<Exit, Error> {
-    let client = context.client()?;
+    // Only watching waits for work to be done; the rest is in the books.
+    let need = if matches!(command, TaskCommand::Watch { .. }) { Need::Work } else { Need::Queue };
+    with_client(context, need, async |client| perform(context, client, command).await).await
+}
+
+async fn perform(context: &Context, client: &ApiClient, command: TaskCommand) -> Result<Exit, Error> {
     let out = context.out;
     match command {
-        TaskCommand::List { state, limit, json } => list(context, state, limit, json).await,
+        TaskCommand::List { state, limit, json } => list(context, client, state, limit, json).await,
         TaskCommand::Show { id, json } => {
             let task = client.task(&id).await?;
             if json.json {
@@ -22,7 +28,7 @@ pub(super) async fn run(context: &Context, command: TaskCommand) -> Result<Exit,
             }
             Ok(Exit::Done)
         }
-        TaskCommand::Watch { id, json } => follow::follow(context, &client, &id, json.json).await,
+        TaskCommand::Watch { id, json } => follow::follow(context, client, &id, json.json).await,
         TaskCommand::Diff { id } => {
             out.raw(&render::diff(out, &client.diff(&id).await?));
             Ok(Exit::Done)
@@ -48,9 +54,15 @@ pub(super) async fn run(context: &Context, command: TaskCommand) -> Result<Exit,
     }
 }
 
-async fn list(context: &Context, state: Option<String>, limit: u32, json: bool) -> Result<Exit, Error> {
+async fn list(
+    context: &Context,
+    client: &ApiClient,
+    state: Option<String>,
+    limit: u32,
+    json: bool,
+) -> Result<Exit, Error> {
     let query = TaskQuery { state, cursor: None, limit: Some(limit) };
-    let page = context.client()?.tasks(&query).await?;
+    let page = client.tasks(&query).await?;
     for task in &page.tasks {
         if json {
             context.out.line(as_json(task));
@@ -72,9 +84,12 @@ pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, 
         Decision::Retry => ReviewDecision::Retry,
     };
     let request = ReviewRequest { decision, note: args.note };
-    let task = context.client()?.review(&args.id, &request).await?;
-    context.out.line(state_line(&task));
-    Ok(Exit::Done)
+    with_client(context, Need::Queue, async |client| {
+        let task = client.review(&args.id, &request).await?;
+        context.out.line(state_line(&task));
+        Ok(Exit::Done)
+    })
+    .await
 }
 
 fn state_line(task: &TaskView) -> String {

@@ -7,7 +7,7 @@ use super::*;
 fn task(words: &[&str]) -> TaskArgs {
     let cli = Cli::try_parse_from(["edgecoder", "task"].iter().chain(words)).unwrap();
     let Command::Task(args) = cli.command else { unreachable!() };
-    args
+    *args
 }
 
 #[test]

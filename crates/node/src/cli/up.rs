@@ -1,20 +1,63 @@
 //! `edgecoder up`, and the children that a node starts.
 
+use tokio::io::AsyncReadExt;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
 use super::{Context, EngineArgs, WorkerArgs};
 use crate::error::{Error, Exit};
+use crate::node::Node;
+use crate::output::Style;
+use crate::roles::worker::work;
+use crate::{shutdown, supervise, telemetry};
 
 pub(super) async fn run(context: Context) -> Result<Exit, Error> {
-    crate::telemetry::start(&context.loaded.config.telemetry, &context.env);
-    let _lock = context.data.lock()?;
-    Err(Error::Unsupported("this build has no roles yet"))
+    telemetry::start(&context.loaded.config.telemetry, &context.env);
+    let shutdown = CancellationToken::new();
+    let mut signals = JoinSet::new();
+    signals.spawn(shutdown::on_signals(shutdown.clone()));
+    let node = Node::build(&context, &context.loaded.config).await?;
+    let running = node.running();
+    context.out.line(format_args!("{} is up", context.out.paint(Style::Strong, &running.node)));
+    for (role, url) in &running.doors {
+        context.out.line(format_args!("  {role:<12} {url}"));
+    }
+    node.run(shutdown).await?;
+    Ok(Exit::Done)
 }
 
-pub(super) async fn worker(context: Context, _args: WorkerArgs) -> Result<Exit, Error> {
-    crate::supervise::die_with_parent();
-    crate::telemetry::start(&context.loaded.config.telemetry, &context.env);
-    Err(Error::Unsupported("this build has no worker yet"))
+pub(super) async fn worker(context: Context, args: WorkerArgs) -> Result<Exit, Error> {
+    supervise::become_child();
+    telemetry::start(&context.loaded.config.telemetry, &context.env);
+    let shutdown = CancellationToken::new();
+    let mut waiting = JoinSet::new();
+    waiting.spawn(shutdown::on_signals(shutdown.clone()));
+    let alone = shutdown.clone();
+    waiting.spawn(async move {
+        // The node holds the other end as long as it lives.
+        let _ended = tokio::io::stdin().read(&mut [0]).await;
+        alone.cancel();
+        Ok(())
+    });
+    work(&context, &args, shutdown).await?;
+    Ok(Exit::Done)
 }
 
-pub(super) async fn engine(_args: EngineArgs) -> Result<Exit, Error> {
-    Err(Error::Unsupported("this build has no engine yet"))
+#[cfg(feature = "llama")]
+pub(super) fn engine(args: EngineArgs) -> Result<Exit, Error> {
+    supervise::become_child();
+    let config = edgecoder_inference::serve::ServeConfig {
+        model: args.model,
+        context: args.context,
+        threads: args.threads,
+        ..Default::default()
+    };
+    // The reason of a failure goes to the parent as a frame.
+    let served = edgecoder_inference::serve::run_stdio(&config);
+    Ok(if served.is_ok() { Exit::Done } else { Exit::Failed })
+}
+
+#[cfg(not(feature = "llama"))]
+pub(super) fn engine(_: EngineArgs) -> Result<Exit, Error> {
+    Err(Error::Unsupported("this build has no embedded engine: build it with the feature `llama`"))
 }

@@ -1,5 +1,7 @@
 //! Children that crash, obey and disobey; `sh` plays them all.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise, in shared functions too")]
+
 use super::*;
 
 fn spec(script: &str) -> ChildSpec {

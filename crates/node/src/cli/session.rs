@@ -1,0 +1,106 @@
+//! The way to a coordinator for one command: the one that was named, the node that runs here, or a node of our
+//! own for as long as the command takes.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use edgecoder_net::ApiClient;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use crate::config::Config;
+use crate::error::{Error, Exit, chain};
+use crate::node::Node;
+use crate::role::Role;
+
+/// What a command needs of a node of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Only what is written down.
+    Queue,
+    /// Somebody who works.
+    Work,
+}
+
+/// A client, and perhaps the node behind it.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: ApiClient,
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
+    shutdown: CancellationToken,
+    tasks: JoinSet<Result<(), Error>>,
+}
+
+/// Runs one command with a client, and ends the node that was started for it.
+pub(super) async fn with_client(
+    context: &Context,
+    need: Need,
+    command: impl AsyncFnOnce(&ApiClient) -> Result<Exit, Error>,
+) -> Result<Exit, Error> {
+    let session = Session::open(context, need).await?;
+    let stopped = session.own.as_ref().map_or_else(CancellationToken::new, |own| own.shutdown.clone());
+    let done = tokio::select! {
+        biased;
+        () = stopped.cancelled() => Ok(Exit::Cancelled),
+        done = command(&session.client) => done,
+    };
+    session.close(context).await;
+    done
+}
+
+impl Session {
+    async fn open(context: &Context, need: Need) -> Result<Self, Error> {
+        match context.client() {
+            Ok(client) => Ok(Self { client, own: None }),
+            Err(Error::NoNode { .. }) => Self::start(context, need).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn start(context: &Context, need: Need) -> Result<Self, Error> {
+        context.start_quiet_telemetry();
+        let node = Node::build(context, &brief(&context.loaded.config, need)).await?;
+        let url = node.running().doors.get(Role::Coordinator.as_str()).cloned().unwrap_or_default();
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let (until, signals) = (shutdown.clone(), shutdown.clone());
+        tasks.spawn(async move {
+            let ended = node.run(until.clone()).await;
+            until.cancel();
+            ended
+        });
+        tasks.spawn(async move {
+            crate::shutdown::on_signals(signals).await.map_err(Error::io("listen for", "signals"))
+        });
+        let client = ApiClient::build(&url, context.mesh_token()?)?;
+        Ok(Self { client, own: Some(Own { shutdown, tasks }) })
+    }
+
+    /// Waits for the end of a node of our own.
+    async fn close(self, context: &Context) {
+        let Some(mut own) = self.own else { return };
+        own.shutdown.cancel();
+        // The node ends; the task that waits for signals does not, and goes with the set.
+        if let Some(Ok(Err(error))) = own.tasks.join_next().await {
+            context.out.note(format_args!("edgecoder: {}", chain(&error)));
+        }
+    }
+}
+
+/// The settings of a node for one command: what it needs, on free loopback ports.
+fn brief(config: &Config, need: Need) -> Config {
+    let mut brief = config.clone();
+    brief.node.port_offset = 0;
+    brief.node.roles = match need {
+        Need::Queue => vec![Role::Coordinator],
+        Need::Work => vec![Role::Coordinator, Role::Inference, Role::Worker],
+    };
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    (brief.coordinator.bind, brief.coordinator.port) = (loopback, 0);
+    (brief.inference.bind, brief.inference.port) = (loopback, 0);
+    brief
+}

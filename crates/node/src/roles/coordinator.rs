@@ -1,0 +1,45 @@
+//! The coordinator role: store, blobs, queue.
+
+use std::sync::Arc;
+
+use edgecoder_base::Level;
+use edgecoder_coordinator::{Config, Coordinator, Deps};
+use edgecoder_protocol::Decomposer;
+use edgecoder_store::{BlobDir, Location, Store};
+
+use super::{Shared, entropy, now};
+use crate::config::SandboxMode;
+use crate::data_dir::DataDir;
+use crate::error::Error;
+
+/// Opens the store and builds the role over it.
+pub(crate) async fn build(
+    config: &crate::config::Config,
+    data: &DataDir,
+    shared: &Shared,
+    decomposer: Option<Arc<dyn Decomposer>>,
+) -> Result<(Coordinator, Store), Error> {
+    let location = match &config.coordinator.database_url {
+        Some(url) => Location::Postgres(url.clone()),
+        None => Location::Sqlite(data.database()),
+    };
+    let node = shared.key.public().node_id();
+    let deps = edgecoder_store::Deps { node, key: Arc::clone(&shared.key) };
+    let store = Store::open(edgecoder_store::Config { location }, deps).await?;
+    let blobs = BlobDir::open(data.blobs()).map_err(Error::io("open", data.blobs()))?;
+    let deps =
+        Deps { store: store.clone(), blobs, key: Arc::clone(&shared.key), decomposer, clock: now, entropy };
+    Ok((Coordinator::build(settings(config), deps), store))
+}
+
+fn settings(config: &crate::config::Config) -> Config {
+    let sandbox = &config.sandbox;
+    // Whoever switches the sandbox off, or does not insist on it, has said that unconfined work is welcome.
+    let unconfined = sandbox.mode == SandboxMode::None || !sandbox.required;
+    let defaults = Config::default();
+    Config {
+        min_level: if unconfined { Level::S0 } else { defaults.min_level },
+        escalation_model: config.inference.escalation_model.clone(),
+        ..defaults
+    }
+}

@@ -1,0 +1,102 @@
+//! The worker role: a child process of the node. The node's side starts it; the child's side works.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use edgecoder_base::{Blobs, NodeId, NodeKey, Secret};
+use edgecoder_inference::{RemoteConfig, RemoteEngine};
+use edgecoder_net::{HttpWorkSource, Signer};
+use edgecoder_sandbox::{Mode, Sandbox};
+use edgecoder_store::BlobDir;
+use edgecoder_worker::{Config, Deps, Worker};
+use edgecoder_workspace::Trees;
+use tokio_util::sync::CancellationToken;
+
+use super::{entropy, now};
+use crate::cli::{Context, WorkerArgs};
+use crate::config::EngineKind;
+use crate::data_dir::Token;
+use crate::error::Error;
+use crate::supervise::ChildSpec;
+
+/// How the node starts its worker, given the doors it needs.
+pub(crate) fn child(context: &Context, coordinator: &str, inference: &str) -> Result<ChildSpec, Error> {
+    let program = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
+    let mut args: Vec<OsString> = vec!["__worker".into()];
+    let mut set = |flag: &str, value: &Path| args.extend([flag.into(), value.as_os_str().to_owned()]);
+    set("--data-dir", context.data.path());
+    if let Some(file) = &context.loaded.file {
+        set("--config", file);
+    }
+    set("--log", Path::new(&context.log_filter()));
+    set("--coordinator-door", Path::new(coordinator));
+    set("--inference-door", Path::new(inference));
+    Ok(ChildSpec::new("worker", program, args))
+}
+
+/// Works until `shutdown`.
+pub(crate) async fn work(
+    context: &Context,
+    args: &WorkerArgs,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let key = context.data.known_identity()?;
+    let key = Arc::new(key.ok_or_else(|| Error::NoNode { path: context.data.path().to_owned() })?);
+    let settings = &context.loaded.config;
+    // Only this node's own coordinator shares its directory, and knows its worker by the node's key and name.
+    let own = settings.worker.coordinator_url.is_none();
+    let agent_id = agent_id(context, &key, own)?;
+    let blobs = if own { context.data.blobs() } else { context.data.cache().join("blobs") };
+    let blobs: Arc<dyn Blobs> = Arc::new(BlobDir::open(&blobs).map_err(Error::io("open", &blobs))?);
+    let signer = Signer { key: Arc::clone(&key), agent_id: agent_id.clone(), clock: now, entropy };
+    let source = HttpWorkSource::build(&args.coordinator_door, signer, context.mesh_token()?)?;
+    let remote = RemoteConfig::new(args.inference_door.clone(), inference_token(context)?);
+    let engine = RemoteEngine::new(remote).map_err(|error| Error::Role(error.to_string()))?;
+    let sandbox = Sandbox::new(settings.sandbox.to_sandbox(&context.env))
+        .map_err(|error| Error::Role(error.to_string()))?;
+    let config = Config {
+        agent_id,
+        os: settings.node.os.clone(),
+        mode: settings.node.mode.as_str().to_owned(),
+        provider: provider(settings.inference.engine).to_owned(),
+        sandbox_mode: sandbox_name(sandbox.mode()).to_owned(),
+        public_key: key.public(),
+        registration_token: settings.worker.registration_token.as_ref().map(|token| token.expose().clone()),
+        max_concurrent: settings.worker.max_concurrent_tasks,
+        session: format!("{:032x}", entropy()),
+        journals: context.data.journals(),
+        shared_blobs: own,
+    };
+    let trees = Trees::new(context.data.cache().join("trees"))?;
+    let deps = Deps { source: Arc::new(source), engine: Arc::new(engine), sandbox, trees, blobs, clock: now };
+    Worker::build(config, deps).run(shutdown).await.map_err(|error| Error::Role(error.to_string()))
+}
+
+fn agent_id(context: &Context, key: &NodeKey, own: bool) -> Result<NodeId, Error> {
+    match &context.loaded.config.node.id {
+        Some(id) if !own => NodeId::new(id.clone()).map_err(|error| Error::Usage(error.to_string())),
+        _ => Ok(key.public().node_id()),
+    }
+}
+
+fn inference_token(context: &Context) -> Result<Option<Secret<String>>, Error> {
+    match &context.loaded.config.inference.token {
+        Some(token) => Ok(Some(token.clone())),
+        None => context.data.known_token(Token::Inference),
+    }
+}
+
+const fn provider(engine: EngineKind) -> &'static str {
+    match engine {
+        EngineKind::Local => "edgecoder-local",
+        EngineKind::Openai => "ollama-local",
+    }
+}
+
+const fn sandbox_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Process => "process",
+        Mode::None => "none",
+    }
+}
