@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -113,6 +113,8 @@ fn finished(mut response: Response, id: &str) -> Response {
     if let Some(error) = told {
         response = error_response(error, id, response.headers_mut().remove(ALLOW));
     }
+    // What is answered is what it says it is: a browser must not find a page in somebody's blob.
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -121,12 +123,15 @@ fn finished(mut response: Response, id: &str) -> Response {
 
 fn error_response(error: Error, id: &str, allow: Option<HeaderValue>) -> Response {
     let status = error.status();
+    let wait = (error.code == ErrorCode::RateLimited).then(|| HeaderValue::from_static("1"));
     let body = serde_json::to_vec(&error.body(id)).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(allow) = allow {
-        response.headers_mut().insert(ALLOW, allow);
+    for (name, value) in [(ALLOW, allow), (RETRY_AFTER, wait)] {
+        if let Some(value) = value {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }

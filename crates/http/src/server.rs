@@ -1,5 +1,6 @@
 //! Serves a door on a listener: bounded connections, bounded slowness, and an end that nobody can delay.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,9 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
                     drop(slot);
                 });
             }
+            // That caller is gone; the next one is not.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 failures += 1;
                 tracing::warn!(%error, failures, "accepting a connection failed");
@@ -77,12 +81,14 @@ type Slot = tokio::sync::OwnedSemaphorePermit;
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> std::io::Result<(TcpStream, Slot)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, _) = listener.accept().await?;
-    // Answers are small and waited for: never hold them back to fill a packet.
-    stream.set_nodelay(true)?;
     Ok((stream, slot))
 }
 
 async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+    // Answers are small and waited for: never hold them back to fill a packet.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection holds small packets back");
+    }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
