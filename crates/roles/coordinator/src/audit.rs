@@ -44,7 +44,11 @@ pub async fn verify(store: &Store, keys: &BTreeMap<NodeId, PublicKey>) -> Result
     Ok(total)
 }
 
-async fn walk(store: &Store, chain: &NodeId, key: Option<PublicKey>) -> Result<(Option<String>, u64, u64), Error> {
+async fn walk(
+    store: &Store,
+    chain: &NodeId,
+    key: Option<PublicKey>,
+) -> Result<(Option<String>, u64, u64), Error> {
     let mut verifier = Verifier::new(chain.clone(), key);
     let mut open: std::collections::VecDeque<Checkpoint> = std::collections::VecDeque::new();
     let mut signed = 0;

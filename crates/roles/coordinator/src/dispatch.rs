@@ -5,8 +5,8 @@ use std::time::Duration;
 use edgecoder_base::{AttemptId, SubtaskId, Timestamp};
 use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::api::agents::{
-    BlacklistView, HeartbeatReply, HeartbeatRequest, HeldLease, MAX_WAIT_MS, PullReply, PullRequest, ResultReply,
-    ResultRequest,
+    BlacklistView, HeartbeatReply, HeartbeatRequest, HeldLease, MAX_WAIT_MS, PullReply, PullRequest,
+    ResultReply, ResultRequest,
 };
 use edgecoder_protocol::work::{Outcome, Report};
 use edgecoder_tasks::{AttemptState, Command, Task, TaskState, limits};
@@ -53,7 +53,11 @@ impl Handle {
     }
 
     /// `POST /heartbeat`: renews leases; answers as soon as one of them must stop, or after `wait_ms`.
-    pub async fn heartbeat(&self, caller: &Caller, request: HeartbeatRequest) -> Result<HeartbeatReply, Error> {
+    pub async fn heartbeat(
+        &self,
+        caller: &Caller,
+        request: HeartbeatRequest,
+    ) -> Result<HeartbeatReply, Error> {
         same_agent(caller, &request.agent_id)?;
         if request.leases.len() > MAX_LEASES {
             return Err(Error::new(ErrorCode::InvalidRequest, "leases: at most 256"));
@@ -62,7 +66,8 @@ impl Handle {
         self.inner.sessions.saw(&caller.id, self.now());
         self.inner.sessions.set_active_model(&caller.id, request.active_model.clone());
         let deadline = deadline(request.wait_ms);
-        let waiting = self.inner.sessions.wait_for(request.leases.iter().map(|l| l.attempt.clone()).collect());
+        let waiting =
+            self.inner.sessions.wait_for(request.leases.iter().map(|l| l.attempt.clone()).collect());
         let mut stop = self.renew(caller, &request.leases).await?;
         let lease_until = self.now().after(limits::LEASE);
         while stop.is_empty() && !request.leases.is_empty() {
@@ -125,11 +130,12 @@ impl Handle {
                 Some(id) => self.inner.store.task(&id).await?,
                 None => None,
             };
-            let held = task.as_ref().and_then(|task| task.attempt(&lease.attempt)).is_some_and(|(_, attempt)| {
-                attempt.state == AttemptState::Leased
-                    && attempt.epoch == lease.epoch
-                    && attempt.worker.as_ref() == Some(&caller.id)
-            });
+            let held =
+                task.as_ref().and_then(|task| task.attempt(&lease.attempt)).is_some_and(|(_, attempt)| {
+                    attempt.state == AttemptState::Leased
+                        && attempt.epoch == lease.epoch
+                        && attempt.worker.as_ref() == Some(&caller.id)
+                });
             if !held {
                 lost.push(lease.attempt.clone());
             }
@@ -151,8 +157,9 @@ impl Handle {
             .change(&request.task_id, move |task| {
                 let attempt = match &attempt {
                     Some(attempt) => attempt.clone(),
-                    None => held_attempt(task, &subtask, &worker)
-                        .ok_or(edgecoder_tasks::Refusal::LeaseLost("this agent holds no lease on this subtask"))?,
+                    None => held_attempt(task, &subtask, &worker).ok_or(
+                        edgecoder_tasks::Refusal::LeaseLost("this agent holds no lease on this subtask"),
+                    )?,
                 };
                 let command =
                     Command::Report { attempt: &attempt, epoch, worker: &worker, report: report.clone() };

@@ -46,7 +46,10 @@ impl Handle {
             let node = self.inner.store.node(&headers.agent_id).await?;
             let node = node.ok_or_else(|| not_registered(&headers.agent_id))?;
             node.key.ok_or_else(|| {
-                Error::new(ErrorCode::SignatureInvalid, "this agent registered no key to verify signatures with")
+                Error::new(
+                    ErrorCode::SignatureInvalid,
+                    "this agent registered no key to verify signatures with",
+                )
             })?
         };
         headers.verify(&key, now, method, path, body).map_err(signature_error)?;
@@ -211,9 +214,10 @@ fn not_registered(id: &NodeId) -> Error {
 fn signature_error(error: SigningError) -> Error {
     let code = match error {
         SigningError::Missing(_) => ErrorCode::SignatureMissing,
-        SigningError::Malformed(_) | SigningError::Skewed | SigningError::BodyChanged | SigningError::Forged => {
-            ErrorCode::SignatureInvalid
-        }
+        SigningError::Malformed(_)
+        | SigningError::Skewed
+        | SigningError::BodyChanged
+        | SigningError::Forged => ErrorCode::SignatureInvalid,
     };
     Error::new(code, error.to_string())
 }

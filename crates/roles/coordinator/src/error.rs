@@ -65,13 +65,15 @@ impl Error {
     pub(crate) fn from_blobs(doing: &str, error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         tracing::warn!(%error, doing, "the blob store did not do what was asked");
-        match error.kind() {
-            ErrorKind::NotFound => Self::not_found("the blob"),
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                Self::new(ErrorCode::StorageFull, "the disk is full; nothing was stored")
-            }
-            ErrorKind::InvalidData => Self::new(ErrorCode::HashMismatch, "the stored blob is damaged"),
-            _ => Self::new(ErrorCode::StoreUnavailable, format!("{doing} failed; nothing was stored, try again")),
+        let kind = error.kind();
+        if kind == ErrorKind::NotFound {
+            Self::not_found("the blob")
+        } else if matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+            Self::new(ErrorCode::StorageFull, "the disk is full; nothing was stored")
+        } else if kind == ErrorKind::InvalidData {
+            Self::new(ErrorCode::HashMismatch, "the stored blob is damaged")
+        } else {
+            Self::new(ErrorCode::StoreUnavailable, format!("{doing} failed; nothing was stored, try again"))
         }
     }
 }

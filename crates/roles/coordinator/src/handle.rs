@@ -91,7 +91,10 @@ impl Handle {
 
     /// `GET /features`.
     pub fn features(&self) -> Features {
-        Features { public_mesh: self.inner.config.public_mesh, enterprise_overlay: !self.inner.config.public_mesh }
+        Features {
+            public_mesh: self.inner.config.public_mesh,
+            enterprise_overlay: !self.inner.config.public_mesh,
+        }
     }
 
     pub(crate) fn own_key(&self) -> PublicKey {
@@ -107,9 +110,10 @@ impl Handle {
         let blobs = self.inner.blobs.clone();
         match tokio::task::spawn_blocking(move || work(&blobs)).await {
             Ok(result) => result.map_err(|error| Error::from_blobs(doing, &error)),
-            Err(_panicked) => {
-                Err(Error::new(edgecoder_protocol::ErrorCode::Internal, format!("{doing} failed unexpectedly")))
-            }
+            Err(_panicked) => Err(Error::new(
+                edgecoder_protocol::ErrorCode::Internal,
+                format!("{doing} failed unexpectedly"),
+            )),
         }
     }
 }

@@ -12,7 +12,11 @@ use crate::{Error, Handle, view};
 
 impl Handle {
     /// `POST /tasks`.
-    pub async fn submit(&self, request: SubmitTask, idempotency_key: Option<String>) -> Result<TaskView, Error> {
+    pub async fn submit(
+        &self,
+        request: SubmitTask,
+        idempotency_key: Option<String>,
+    ) -> Result<TaskView, Error> {
         let key = idempotency_key.map(|key| self.key_for(key, &request)).transpose()?;
         let id = match &request.id {
             Some(id) => id.clone(),
@@ -62,7 +66,10 @@ impl Handle {
         let task = Task::submit(request.task_id, spec, plan, self.now())?;
         let (task, _) = self.inner.store.create(task, None).await?;
         let subtasks = (0..task.subtasks.len()).filter(|index| !task.subtasks[*index].integrates);
-        Ok(SubmittedPrompt { subtasks: subtasks.map(|index| task.id.subtask(index)).collect(), task_id: task.id })
+        Ok(SubmittedPrompt {
+            subtasks: subtasks.map(|index| task.id.subtask(index)).collect(),
+            task_id: task.id,
+        })
     }
 
     fn spec(&self, request: SubmitTask) -> Spec {
@@ -89,8 +96,9 @@ impl Handle {
         if key.is_empty() || key.len() > 200 {
             return Err(Error::new(ErrorCode::InvalidRequest, "Idempotency-Key: 1 to 200 characters"));
         }
-        let body = serde_json::to_vec(request)
-            .map_err(|error| Error::new(ErrorCode::Internal, format!("the request cannot be hashed: {error}")))?;
+        let body = serde_json::to_vec(request).map_err(|error| {
+            Error::new(ErrorCode::Internal, format!("the request cannot be hashed: {error}"))
+        })?;
         let fingerprint = edgecoder_base::hash::sha256_hex(&body);
         Ok(IdempotencyKey { key: format!("{}/{key}", request.submitter), fingerprint })
     }
@@ -113,9 +121,10 @@ impl Handle {
             .await?;
         match missing {
             None => Ok(()),
-            Some(what) => {
-                Err(Error::new(ErrorCode::SnapshotIncomplete, format!("{what} missing: upload before submitting")))
-            }
+            Some(what) => Err(Error::new(
+                ErrorCode::SnapshotIncomplete,
+                format!("{what} missing: upload before submitting"),
+            )),
         }
     }
 
@@ -131,7 +140,10 @@ impl Handle {
         };
         let reply = decomposer.decompose(request).await.map_err(|error| {
             tracing::warn!(%error, "decompose failed");
-            Error::new(ErrorCode::InferenceServiceUnavailable, "the request could not be split; nothing was stored")
+            Error::new(
+                ErrorCode::InferenceServiceUnavailable,
+                "the request could not be split; nothing was stored",
+            )
         })?;
         let parts = reply.subtasks.into_iter().map(|part| PlannedSubtask {
             request: part.input,
@@ -158,6 +170,9 @@ impl Handle {
         if reasons.is_empty() {
             return Ok(());
         }
-        Err(Error::new(ErrorCode::NoEligibleWorker, format!("no worker can run this: {}", reasons.join("; "))))
+        Err(Error::new(
+            ErrorCode::NoEligibleWorker,
+            format!("no worker can run this: {}", reasons.join("; ")),
+        ))
     }
 }

@@ -28,7 +28,9 @@ impl Handle {
 
 impl WorkSource for LocalWorkSource {
     fn register(&self, request: RegisterRequest) -> BoxFuture<'_, Result<RegisterReply, WorkError>> {
-        Box::pin(async move { Ok(self.handle.register(request, Trust::MeshToken, Some(&self.caller)).await?) })
+        Box::pin(
+            async move { Ok(self.handle.register(request, Trust::MeshToken, Some(&self.caller)).await?) },
+        )
     }
 
     fn heartbeat(&self, request: HeartbeatRequest) -> BoxFuture<'_, Result<HeartbeatReply, WorkError>> {

@@ -72,8 +72,7 @@ async fn look(handle: &Handle) -> Result<Duration, Error> {
 }
 
 async fn finish_receipts(handle: &Handle) -> Result<(), Error> {
-    let filter =
-        TaskFilter { state: Some(TaskState::Review.as_str().to_owned()), after: None, limit: 200 };
+    let filter = TaskFilter { state: Some(TaskState::Review.as_str().to_owned()), after: None, limit: 200 };
     for task in handle.inner.store.tasks(filter).await? {
         handle.issue_receipt(&task).await?;
     }

@@ -51,7 +51,8 @@ impl Handle {
         let mut snapshots = BTreeSet::new();
         let mut after = None;
         loop {
-            let page = self.inner.store.tasks(TaskFilter { state: None, after: after.take(), limit: 200 }).await?;
+            let page =
+                self.inner.store.tasks(TaskFilter { state: None, after: after.take(), limit: 200 }).await?;
             for task in &page {
                 keep.extend(blobs_of(task));
                 keep.extend(task.receipt);
@@ -77,7 +78,10 @@ impl Handle {
     /// `POST /agent/diagnostics`.
     pub fn add_diagnostics(&self, caller: &Caller, request: DiagnosticsRequest) -> Result<usize, Error> {
         if caller.id != request.agent_id {
-            return Err(Error::new(ErrorCode::AgentIdMismatch, "the body names another agent than the signature"));
+            return Err(Error::new(
+                ErrorCode::AgentIdMismatch,
+                "the body names another agent than the signature",
+            ));
         }
         let bad = |event: &DiagnosticEvent| event.message.is_empty() || event.message.chars().count() > 500;
         if request.events.len() > 40 || request.events.iter().any(bad) {

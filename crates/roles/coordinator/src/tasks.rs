@@ -1,6 +1,6 @@
 //! What people and programs may ask about tasks, and the few things they may tell them.
 
-use edgecoder_base::{Blobs, BlobHash, Patch, SubtaskId, TaskId, Timestamp};
+use edgecoder_base::{BlobHash, Blobs, Patch, SubtaskId, TaskId, Timestamp};
 use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::api::status::{AgentCapacity, Capacity, CapacityTotals, Status};
 use edgecoder_protocol::api::tasks::{
@@ -36,7 +36,8 @@ impl Handle {
         let after = cursor.as_deref().map(read_cursor).transpose()?;
         let tasks = self.inner.store.tasks(TaskFilter { state, after, limit }).await?;
         let full = tasks.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-        let next = tasks.last().filter(|_| full).map(|task| format!("{}.{}", task.created_at.as_millis(), task.id));
+        let next =
+            tasks.last().filter(|_| full).map(|task| format!("{}.{}", task.created_at.as_millis(), task.id));
         Ok(TaskPage { tasks: tasks.iter().map(view::summary).collect(), next })
     }
 
@@ -94,7 +95,7 @@ impl Handle {
         let hash = match (attempt, &task.result) {
             (Some(name), _) => attempts.filter(|a| a.id.as_str() == name).find_map(|a| a.trace),
             (None, Some(result)) => result.trace,
-            (None, None) => attempts.filter_map(|attempt| attempt.trace).last(),
+            (None, None) => attempts.rev().find_map(|attempt| attempt.trace),
         };
         self.blob(hash.ok_or_else(|| Error::not_found("a trace of this task"))?).await
     }
@@ -108,7 +109,10 @@ impl Handle {
     /// `POST /tasks/{id}/review`.
     pub async fn review(&self, id: &TaskId, request: ReviewRequest, by: &str) -> Result<TaskView, Error> {
         let by = by.to_owned();
-        self.tell(id, move |task, now| task.apply(Command::Review { by: &by, decision: request.decision }, now)).await
+        self.tell(id, move |task, now| {
+            task.apply(Command::Review { by: &by, decision: request.decision }, now)
+        })
+        .await
     }
 
     async fn tell(

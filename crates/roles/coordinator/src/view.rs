@@ -11,9 +11,8 @@ use edgecoder_tasks::{Attempt, Task, TaskState};
 
 /// A task in full.
 pub fn task(task: &Task, outputs: &[(usize, String)]) -> TaskView {
-    let output = (task.state == TaskState::Completed).then(|| {
-        outputs.iter().map(|(_, body)| body.as_str()).collect::<Vec<_>>().join("\n")
-    });
+    let output = (task.state == TaskState::Completed)
+        .then(|| outputs.iter().map(|(_, body)| body.as_str()).collect::<Vec<_>>().join("\n"));
     TaskView {
         id: task.id.clone(),
         state: task.state.as_str().to_owned(),

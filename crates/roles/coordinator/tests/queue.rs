@@ -4,9 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use edgecoder_base::{AttemptLimits, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, PublicKey, Timestamp, Usage, Verifier};
+use edgecoder_base::{
+    AttemptLimits, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, PublicKey, Timestamp, Usage, Verifier,
+};
 use edgecoder_coordinator::{Config, Coordinator, Deps, Handle};
-use edgecoder_protocol::api::agents::{HeartbeatRequest, HeldLease, PullRequest, RegisterRequest, ResultRequest};
+use edgecoder_protocol::api::agents::{
+    HeartbeatRequest, HeldLease, PullRequest, RegisterRequest, ResultRequest,
+};
 use edgecoder_protocol::api::tasks::{ReviewDecision, ReviewRequest, SubmitTask, TaskView};
 use edgecoder_protocol::work::{Assignment, Outcome, Rejection, Report, Verdict};
 use edgecoder_protocol::{ErrorCode, WorkError, WorkSource};
@@ -131,7 +135,11 @@ fn result(id: &NodeId, work: &Assignment, outcome: Outcome) -> ResultRequest {
 }
 
 fn candidate(house: &House) -> Outcome {
-    Outcome::Candidate { patch: house.blobs.write(b"{\"changes\":[]}").unwrap(), summary: "x".into(), claimed_pass: true }
+    Outcome::Candidate {
+        patch: house.blobs.write(b"{\"changes\":[]}").unwrap(),
+        summary: "x".into(),
+        claimed_pass: true,
+    }
 }
 
 fn judged(rejections: Vec<Rejection>) -> Outcome {
@@ -160,7 +168,8 @@ async fn a_task_goes_from_submit_to_a_receipt_and_its_ledger_verifies() {
     let task = house.handle.task(&task.id).await.unwrap();
     assert_eq!(task.state, "review");
     let receipt = task.result.unwrap().receipt.unwrap();
-    let receipt: serde_json::Value = serde_json::from_slice(&house.handle.blob(receipt).await.unwrap()).unwrap();
+    let receipt: serde_json::Value =
+        serde_json::from_slice(&house.handle.blob(receipt).await.unwrap()).unwrap();
     assert_eq!(receipt["receipt"]["task"], task.id.to_string());
     let review = ReviewRequest { decision: ReviewDecision::Approve, note: None };
     assert_eq!(house.handle.review(&task.id, review, "ada").await.unwrap().state, "approved");
@@ -188,7 +197,12 @@ async fn nothing_is_accepted_over_content_that_is_not_here() {
     let refused = house.handle.submit(request, None).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::SnapshotIncomplete);
     let manifest = Manifest {
-        files: vec![FileEntry { path: "a".into(), hash: edgecoder_base::BlobHash::of(b"?"), size: 1, executable: false }],
+        files: vec![FileEntry {
+            path: "a".into(),
+            hash: edgecoder_base::BlobHash::of(b"?"),
+            size: 1,
+            executable: false,
+        }],
     };
     let offered = house.handle.offer_snapshot(manifest).await.unwrap();
     assert_eq!(offered.missing.len(), 1);
@@ -247,7 +261,12 @@ async fn a_cancellation_reaches_the_worker_that_is_waiting_in_its_heartbeat() {
     let id = house.handle.id().clone();
     let task = house.submit().await;
     let work = pull(&own, &id).await.unwrap();
-    let lease = HeldLease { attempt: work.attempt.clone(), epoch: work.epoch, phase: Some("coding".into()), output_tokens: None };
+    let lease = HeldLease {
+        attempt: work.attempt.clone(),
+        epoch: work.epoch,
+        phase: Some("coding".into()),
+        output_tokens: None,
+    };
     let beat = own.heartbeat(HeartbeatRequest {
         agent_id: id.clone(),
         power_telemetry: None,
@@ -267,7 +286,7 @@ async fn a_cancellation_reaches_the_worker_that_is_waiting_in_its_heartbeat() {
     };
     let (reply, cancelled) = tokio::join!(beat, cancel);
     assert_eq!(cancelled.state, "cancelled");
-    assert_eq!(reply.unwrap().stop, [work.attempt.clone()]);
+    assert_eq!(reply.unwrap().stop, std::slice::from_ref(&work.attempt));
     let late = own.result(result(&id, &work, candidate(&house))).await.unwrap_err();
     assert!(matches!(late, WorkError::Refused { code: ErrorCode::LeaseLost, .. }), "{late}");
 }

@@ -20,7 +20,13 @@ const DELIVERY_PAUSE: Duration = Duration::from_millis(200);
 const MAX_DELIVERY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs the attempt and delivers its outcome, unless it is stopped.
-pub(crate) async fn run(config: &Config, deps: &Deps, leases: &Leases, work: Assignment, shutdown: &CancellationToken) {
+pub(crate) async fn run(
+    config: &Config,
+    deps: &Deps,
+    leases: &Leases,
+    work: Assignment,
+    shutdown: &CancellationToken,
+) {
     let span = tracing::info_span!("attempt", task = %work.task, attempt = %work.attempt, epoch = work.epoch);
     async {
         let lease = leases.hold(&work.attempt, work.epoch, shutdown.child_token());

@@ -56,12 +56,7 @@ impl Checkout {
             Ok((tree, manifest))
         })
         .await?;
-        Ok(Self {
-            tree: Arc::new(tree),
-            manifest: Arc::new(manifest),
-            original: Arc::new(original),
-            beneath,
-        })
+        Ok(Self { tree: Arc::new(tree), manifest: Arc::new(manifest), original: Arc::new(original), beneath })
     }
 
     /// The files of a patch as the sandbox lays them over the tree.
@@ -85,7 +80,10 @@ pub(crate) async fn fetch(deps: &Deps, hashes: &[BlobHash]) -> Result<(), Error>
                 return Err(Error::Assignment("a blob does not have the content its name says"));
             }
             let blobs = Arc::clone(&deps.blobs);
-            blocking("keeping a blob", move || blobs.write(&bytes).map(|_| ()).map_err(disk("keeping a blob"))).await
+            blocking("keeping a blob", move || {
+                blobs.write(&bytes).map(|_| ()).map_err(disk("keeping a blob"))
+            })
+            .await
         })
         .await
 }
@@ -109,4 +107,3 @@ pub(crate) fn read_patch(blobs: &dyn Blobs, hash: &BlobHash) -> Result<Patch, Er
     let bytes = blobs.read(hash).map_err(disk("reading a patch"))?;
     Patch::from_bytes(&bytes).map_err(|error| Error::Workspace(error.into()))
 }
-

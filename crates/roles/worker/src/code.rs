@@ -81,7 +81,11 @@ impl CodeAttempt<'_> {
     }
 
     /// The agent where it stands: taken up again, or new.
-    async fn open(&self, brief: &Brief, engine: &Capabilities) -> Result<(Agent, Journal, Option<Step>), Error> {
+    async fn open(
+        &self,
+        brief: &Brief,
+        engine: &Capabilities,
+    ) -> Result<(Agent, Journal, Option<Step>), Error> {
         let (folder, brief, now) = (self.config.journals.clone(), brief.clone(), (self.deps.clock)());
         let start = Start {
             at: now,
@@ -181,4 +185,3 @@ fn phase_word(agent: &Agent) -> &'static str {
         Phase::Done => "done",
     }
 }
-

@@ -55,7 +55,9 @@ impl Error {
             Self::Workspace(_) | Self::Assignment(_) => ErrorCode::UnsafeSnapshot,
             Self::Work(WorkError::Refused { code, .. }) => *code,
             Self::Work(WorkError::Unreachable(_) | WorkError::Protocol(_)) => ErrorCode::Timeout,
-            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => ErrorCode::StorageFull,
+            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                ErrorCode::StorageFull
+            }
             Self::Disk { .. } | Self::Stopped | Self::Bug(_) => ErrorCode::Internal,
         }
     }
@@ -65,7 +67,9 @@ impl Error {
         match self {
             // An engine that is being restarted, or another worker's, may do.
             Self::Engine(error) => !matches!(error, edgecoder_inference::Error::ContextOverflow { .. }),
-            Self::Sandbox(_) | Self::TooWeak { .. } | Self::Disk { .. } | Self::Stopped | Self::Bug(_) => true,
+            Self::Sandbox(_) | Self::TooWeak { .. } | Self::Disk { .. } | Self::Stopped | Self::Bug(_) => {
+                true
+            }
             Self::Workspace(error) => error.is_retryable(),
             Self::Work(error) => error.is_retryable(),
             Self::Assignment(_) => false,

@@ -46,20 +46,22 @@ impl Inference {
     /// `POST /decompose`: splits a request; falls back to one subtask and says why.
     pub async fn split(&self, request: &DecomposeRequest) -> Result<DecomposeReply, Error> {
         let prompt = CompletionRequest::new(
-            vec![
-                Message::system("You split tasks into subtasks."),
-                Message::user(request.prompt.clone()),
-            ],
+            vec![Message::system("You split tasks into subtasks."), Message::user(request.prompt.clone())],
             SPLIT_TOKENS,
         );
         let text = match self.engine.complete(prompt, CancellationToken::new()).await {
             Ok(events) => collect(events).await?.text,
-            Err(overflow @ Error::ContextOverflow { .. }) => return Ok(whole(request, &overflow.to_string())),
+            Err(overflow @ Error::ContextOverflow { .. }) => {
+                return Ok(whole(request, &overflow.to_string()));
+            }
             Err(error) => return Err(error),
         };
         Ok(match read_split(&text) {
             Ok(parts) => DecomposeReply {
-                subtasks: parts.into_iter().map(|part| subtask(request, part.task, part.depends_on)).collect(),
+                subtasks: parts
+                    .into_iter()
+                    .map(|part| subtask(request, part.task, part.depends_on))
+                    .collect(),
                 fallback: None,
             },
             Err(why) => whole(request, why),
@@ -72,10 +74,16 @@ impl Inference {
         let language = &request.language;
         let user = format!("{}\n\n```{language}\n{}\n```\n{errors}", request.task, request.failed_code);
         let messages = vec![Message::system("You fix Python code."), Message::user(user)];
-        let events =
-            self.engine.complete(CompletionRequest::new(messages, CODE_TOKENS), CancellationToken::new()).await?;
+        let events = self
+            .engine
+            .complete(CompletionRequest::new(messages, CODE_TOKENS), CancellationToken::new())
+            .await?;
         let reply = collect(events).await?;
-        let fenced = reply.text.split("```").nth(1).map(|block| block.split_once('\n').map_or(block, |(_, code)| code));
+        let fenced = reply
+            .text
+            .split("```")
+            .nth(1)
+            .map(|block| block.split_once('\n').map_or(block, |(_, code)| code));
         let improved_code = fenced.unwrap_or(&reply.text).trim_end().to_owned();
         Ok(EscalateReply { improved_code, explanation: errors.to_owned() })
     }

@@ -71,7 +71,12 @@ impl Journal {
     }
 
     /// Writes one turn and what happened in it, durably.
-    pub(crate) fn turn(&mut self, now: Timestamp, entry: Entry, events: Vec<AgentEvent>) -> Result<(), Error> {
+    pub(crate) fn turn(
+        &mut self,
+        now: Timestamp,
+        entry: Entry,
+        events: Vec<AgentEvent>,
+    ) -> Result<(), Error> {
         let mut lines: Vec<Line> = events.into_iter().map(|event| Line::Event { at: now, event }).collect();
         lines.push(Line::Turn { at: now, entry: Box::new(entry) });
         self.write(&lines)

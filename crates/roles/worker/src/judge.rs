@@ -117,10 +117,9 @@ impl Judge<'_> {
         match report.exit {
             Exit::Code(0) => (),
             Exit::WallTimeout | Exit::CpuTimeout => trial.rejections.push(Rejection::VerifierTimedOut),
-            exit => trial.rejections.push(Rejection::VerifierFailed {
-                exit: perform::exit_words(exit),
-                detail: end_of(&output),
-            }),
+            exit => trial
+                .rejections
+                .push(Rejection::VerifierFailed { exit: perform::exit_words(exit), detail: end_of(&output) }),
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use edgecoder_agent::{
-    CompletionFailure, FileText, FileSummary, Finish, Message, Observation, Prompt, RepoView, Role, SymbolSummary,
-    TestReport, TokenUsage,
+    CompletionFailure, FileSummary, FileText, Finish, Message, Observation, Prompt, RepoView, Role,
+    SymbolSummary, TestReport, TokenUsage,
 };
 use edgecoder_base::{Level, Patch, Verifier};
 use edgecoder_inference::{CompletionRequest, Event, Reply};
@@ -38,7 +38,8 @@ pub(crate) async fn view(checkout: &Checkout, request: &str) -> Result<RepoView,
         for entry in &checkout.manifest.files {
             let small = entry.size <= MAX_TEXT_BYTES as u64 && texts.len() < repo_map::MAX_FILES;
             let known = symbols::Language::of_path(&entry.path).is_some();
-            let text = (small && known).then(|| std::fs::read_to_string(root.join(&entry.path)).ok()).flatten();
+            let text =
+                (small && known).then(|| std::fs::read_to_string(root.join(&entry.path)).ok()).flatten();
             let symbols = text.as_deref().map(|text| symbols::symbols(&entry.path, text)).unwrap_or_default();
             files.push(FileSummary {
                 path: entry.path.clone(),
@@ -137,7 +138,8 @@ async fn ask(
     beat: &Beat,
     stop: &CancellationToken,
 ) -> Result<Reply, edgecoder_inference::Error> {
-    let mut request = CompletionRequest::new(prompt.messages.iter().map(message).collect(), prompt.max_tokens);
+    let mut request =
+        CompletionRequest::new(prompt.messages.iter().map(message).collect(), prompt.max_tokens);
     request.prefill.clone_from(&prompt.prefill);
     request.temperature = prompt.temperature;
     request.seed = prompt.seed;
@@ -206,7 +208,9 @@ pub(crate) async fn execute(
     stop: &CancellationToken,
 ) -> Result<Report, Error> {
     match deps.sandbox.run(job, stop.child_token()).await {
-        Ok(report) if report.level < min_level => Err(Error::TooWeak { has: report.level, needed: min_level }),
+        Ok(report) if report.level < min_level => {
+            Err(Error::TooWeak { has: report.level, needed: min_level })
+        }
         Ok(report) => Ok(report),
         Err(edgecoder_sandbox::Error::Cancelled) => Err(Error::Stopped),
         Err(error) => Err(error.into()),
@@ -233,7 +237,11 @@ pub(crate) fn test_report(report: &Report) -> TestReport {
         passed: report.success(),
         exit: match report.exit {
             Exit::Code(code) => Some(code),
-            Exit::Signal(_) | Exit::WallTimeout | Exit::CpuTimeout | Exit::OutputFlood | Exit::OutOfMemory => None,
+            Exit::Signal(_)
+            | Exit::WallTimeout
+            | Exit::CpuTimeout
+            | Exit::OutputFlood
+            | Exit::OutOfMemory => None,
         },
         stdout_tail: tail(&report.stdout.text()),
         stderr_tail: tail(&report.stderr.text()),

@@ -93,7 +93,8 @@ pub fn read(text: &str) -> Result<Trace, TraceError> {
     let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
     let (mut start, mut turns, mut events) = (None, Vec::new(), Vec::new());
     for (index, line) in whole.lines().enumerate() {
-        let line = serde_json::from_str(line).map_err(|source| TraceError::Line { number: index + 1, source })?;
+        let line =
+            serde_json::from_str(line).map_err(|source| TraceError::Line { number: index + 1, source })?;
         match line {
             Line::Start(first) => start = Some(*first),
             Line::Turn { entry, .. } => turns.push(*entry),

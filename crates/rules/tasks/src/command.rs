@@ -8,6 +8,7 @@ use crate::WorkerProfile;
 
 /// One wish, to be granted whole or refused whole.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a command lives for one call and is never stored")]
 pub enum Command<'a> {
     /// A worker takes a queued attempt.
     Lease {

@@ -28,15 +28,23 @@ pub fn check(task: &Task) -> Result<(), &'static str> {
         let proven = subtask.attempts.iter().filter(|attempt| attempt.state == AttemptState::Proven).count();
         ensure(proven <= 1, "T1: at most one candidate of a subtask wins")?;
         let accepted = subtask.accepted.is_some();
-        ensure(subtask.state != SubtaskState::Done || accepted || subtask.integrates, "a done subtask has a winner")?;
+        ensure(
+            subtask.state != SubtaskState::Done || accepted || subtask.integrates,
+            "a done subtask has a winner",
+        )?;
         let live = subtask.attempts.iter().any(|attempt| attempt.state.is_live());
-        ensure(live == (subtask.state == SubtaskState::Active), "T3: a subtask is active while attempts live")?;
+        ensure(
+            live == (subtask.state == SubtaskState::Active),
+            "T3: a subtask is active while attempts live",
+        )?;
         let judged = |number| {
-            subtask.attempts.iter().any(|a| {
-                a.kind == WorkKind::Verify && a.judges == Some(number) && a.state.is_live()
-            })
+            subtask
+                .attempts
+                .iter()
+                .any(|a| a.kind == WorkKind::Verify && a.judges == Some(number) && a.state.is_live())
         };
-        let unjudged = subtask.attempts.iter().any(|a| a.state == AttemptState::Proposed && !judged(a.number));
+        let unjudged =
+            subtask.attempts.iter().any(|a| a.state == AttemptState::Proposed && !judged(a.number));
         ensure(!unjudged, "T3: a proposed candidate has a judgement under way")?;
     }
     let active = task.subtasks.iter().any(|subtask| subtask.state == SubtaskState::Active);

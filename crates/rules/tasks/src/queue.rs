@@ -52,7 +52,11 @@ impl Task {
                     model: subtask.model.clone().or_else(|| self.spec.model.clone()),
                     leased,
                     worker: attempt.worker.clone().filter(|_| leased),
-                    due: if leased { attempt.lease_until.unwrap_or(attempt.not_before) } else { attempt.not_before },
+                    due: if leased {
+                        attempt.lease_until.unwrap_or(attempt.not_before)
+                    } else {
+                        attempt.not_before
+                    },
                 });
             }
         }

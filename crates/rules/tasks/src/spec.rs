@@ -67,7 +67,8 @@ impl Spec {
         if self.hidden.as_ref().is_some_and(|h| !edgecoder_base::snapshot::is_safe_path(&h.path)) {
             return invalid("hidden.path", "relative, without `..`");
         }
-        if self.limits.max_completions == 0 || self.limits.max_output_tokens == 0 || self.limits.wall_ms == 0 {
+        if self.limits.max_completions == 0 || self.limits.max_output_tokens == 0 || self.limits.wall_ms == 0
+        {
             return invalid("limits", "each at least 1");
         }
         Ok(())

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use edgecoder_base::{AttemptId, AttemptLimits, BlobHash, Level, PrivacyTier, Scope, TaskId, Timestamp, Usage, Verifier};
+use edgecoder_base::{
+    AttemptId, AttemptLimits, BlobHash, Level, PrivacyTier, Scope, TaskId, Timestamp, Usage, Verifier,
+};
 use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::api::tasks::ReviewDecision;
 use edgecoder_protocol::work::{Outcome, Rejection, Report, Verdict};
 use edgecoder_tasks::{
-    AttemptState, Command, Ineligible, Plan, PlannedSubtask, Refusal, Spec, Task, TaskState, WorkerProfile, invariant, limits,
+    AttemptState, Command, Ineligible, Plan, PlannedSubtask, Refusal, Spec, Task, TaskState, WorkerProfile,
+    invariant, limits,
 };
 
 fn spec(samples: u8) -> Spec {
@@ -47,7 +50,11 @@ fn report(outcome: Outcome) -> Report {
 }
 
 fn candidate(text: &str) -> Report {
-    report(Outcome::Candidate { patch: BlobHash::of(text.as_bytes()), summary: text.into(), claimed_pass: true })
+    report(Outcome::Candidate {
+        patch: BlobHash::of(text.as_bytes()),
+        summary: text.into(),
+        claimed_pass: true,
+    })
 }
 
 fn verdict(rejections: Vec<Rejection>) -> Report {
@@ -137,8 +144,14 @@ fn a_proven_candidate_goes_to_review_and_is_approved() {
     assert_eq!(
         kinds,
         [
-            "task_enqueue", "task_claim", "task_complete", "task_claim", "task_verdict", "subtask_done",
-            "task_review", "task_approved"
+            "task_enqueue",
+            "task_claim",
+            "task_complete",
+            "task_claim",
+            "task_verdict",
+            "subtask_done",
+            "task_review",
+            "task_approved"
         ]
     );
 }
@@ -245,7 +258,8 @@ fn failures_outside_the_work_back_off_and_end_as_a_dead_letter() {
 fn a_pause_between_tries_is_kept() {
     let mut story = Story::new(1);
     story.lease((0, 1), &worker("own", true)).unwrap();
-    let failed = report(Outcome::Failed { code: ErrorCode::ModelUnavailable, detail: "x".into(), retryable: true });
+    let failed =
+        report(Outcome::Failed { code: ErrorCode::ModelUnavailable, detail: "x".into(), retryable: true });
     story.report((0, 1), 1, "own", failed).unwrap();
     assert_eq!(story.lease((0, 1), &worker("own", true)), Err(Refusal::NotLeasable(AttemptState::Queued)));
     story.now = story.now.after(Duration::from_millis(250));
@@ -257,7 +271,8 @@ fn a_judgement_that_cannot_be_made_is_no_proof() {
     let mut story = Story::new(1);
     story.work((0, 1), candidate("good"));
     for _ in 0..limits::MAX_TRIES {
-        let failed = Outcome::Failed { code: ErrorCode::SandboxUnavailable, detail: "x".into(), retryable: true };
+        let failed =
+            Outcome::Failed { code: ErrorCode::SandboxUnavailable, detail: "x".into(), retryable: true };
         story.work((0, 2), report(failed));
     }
     assert_eq!(&story.states(0)[..2], ["refuted", "dead"]);

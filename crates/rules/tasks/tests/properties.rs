@@ -3,7 +3,9 @@
 use edgecoder_base::{AttemptLimits, BlobHash, Level, PrivacyTier, Scope, TaskId, Timestamp, Usage};
 use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::work::{Outcome, Rejection, Report, Verdict, WorkKind};
-use edgecoder_tasks::{Command, Plan, PlannedSubtask, Spec, Task, TaskState, WorkerProfile, invariant, limits};
+use edgecoder_tasks::{
+    Command, Plan, PlannedSubtask, Spec, Task, TaskState, WorkerProfile, invariant, limits,
+};
 use proptest::prelude::*;
 
 fn worker(index: u8) -> WorkerProfile {
@@ -37,11 +39,9 @@ fn outcome(kind: WorkKind, choice: u8) -> Outcome {
             },
         },
         (_, 0) => Outcome::NoCandidate { detail: "x".into() },
-        (_, choice) => Outcome::Candidate {
-            patch: BlobHash::of(&[choice]),
-            summary: "x".into(),
-            claimed_pass: true,
-        },
+        (_, choice) => {
+            Outcome::Candidate { patch: BlobHash::of(&[choice]), summary: "x".into(), claimed_pass: true }
+        }
     }
 }
 

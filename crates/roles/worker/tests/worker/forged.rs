@@ -62,25 +62,65 @@ fn forgeries(round: usize) -> Vec<Forgery> {
         forge("syntax error", calc(&format!("    return (n * {round}")), fails),
         forge("raises", calc("    raise NotImplementedError"), fails),
         forge("leaves the process", calc(&format!("    import os\n    os._exit({})", round + 1)), fails),
-        forge("nothing of the kind", patch(&[("calc.py", Some(CALC), &format!("{CALC}\nX = {round}\n"))]), fails),
+        forge(
+            "nothing of the kind",
+            patch(&[("calc.py", Some(CALC), &format!("{CALC}\nX = {round}\n"))]),
+            fails,
+        ),
         // Hard-codes what the visible tests expect.
-        forge("looks up", calc(&format!("    return {{2: 6, 5: 15, {}: 0}}.get(n)", round + 100)), fails_hidden),
-        forge("branches", calc(&format!("    if n == 2:\n        return 6\n    return 15 + {round} * 0")), fails_hidden),
-        forge("right up to a bound", calc(&format!("    return n * 3 if n < {} else 0", 6 + round)), fails_hidden),
+        forge(
+            "looks up",
+            calc(&format!("    return {{2: 6, 5: 15, {}: 0}}.get(n)", round + 100)),
+            fails_hidden,
+        ),
+        forge(
+            "branches",
+            calc(&format!("    if n == 2:\n        return 6\n    return 15 + {round} * 0")),
+            fails_hidden,
+        ),
+        forge(
+            "right up to a bound",
+            calc(&format!("    return n * 3 if n < {} else 0", 6 + round)),
+            fails_hidden,
+        ),
         forge("green exit before the hidden check", calc("    return [0, 0, 6, 0, 0, 15][n]"), fails_hidden),
         // Edits the judge.
         forge("edits the test", patch(&[("tests/test_calc.py", Some(TESTS), &edited)]), edits_tests),
         forge("skips the test", patch(&[("tests/test_calc.py", Some(TESTS), &skip)]), edits_tests),
         forge("deletes the test", deletion("tests/test_calc.py", TESTS), edits_tests),
         forge("adds a conftest", beside("conftest.py", "collect_ignore_glob = ['*']\n"), edits_tests),
-        forge("replaces unittest's start", beside("sitecustomize.py", "import os; os._exit(0)\n"), edits_tests),
+        forge(
+            "replaces unittest's start",
+            beside("sitecustomize.py", "import os; os._exit(0)\n"),
+            edits_tests,
+        ),
         // Leaves the scope.
-        forge("changes the package", patch(&[("setup.py", Some("from setuptools import setup\nsetup()\n"), "#\n")]), out_of_scope),
-        forge("adds a workflow", beside(&format!(".github/workflows/{round}.yml"), "on: push\n"), out_of_scope),
-        forge("writes outside the allowed paths", beside(&format!("other/{round}.py"), "x = 1\n"), out_of_scope),
+        forge(
+            "changes the package",
+            patch(&[("setup.py", Some("from setuptools import setup\nsetup()\n"), "#\n")]),
+            out_of_scope,
+        ),
+        forge(
+            "adds a workflow",
+            beside(&format!(".github/workflows/{round}.yml"), "on: push\n"),
+            out_of_scope,
+        ),
+        forge(
+            "writes outside the allowed paths",
+            beside(&format!("other/{round}.py"), "x = 1\n"),
+            out_of_scope,
+        ),
         // Is no patch for this snapshot.
-        forge("made for other content", patch(&[("calc.py", Some("something else\n"), "x = 1\n")]), does_not_apply),
-        raw("climbs out", r#"{"changes":[{"path":"../../etc/cron.d/x","before":null,"after":"x"}]}"#, does_not_apply),
+        forge(
+            "made for other content",
+            patch(&[("calc.py", Some("something else\n"), "x = 1\n")]),
+            does_not_apply,
+        ),
+        raw(
+            "climbs out",
+            r#"{"changes":[{"path":"../../etc/cron.d/x","before":null,"after":"x"}]}"#,
+            does_not_apply,
+        ),
         raw("is no patch", &format!("{{\"changes\": {round}}}"), does_not_apply),
     ]
 }
@@ -103,10 +143,13 @@ async fn none_of_two_hundred_forgeries_is_accepted_and_each_refusal_names_its_re
             request.model = Some("forger".into());
             request.hidden = Some(rig.hidden());
             request.scope.allow =
-                ["calc.py", "tests", "setup.py", "conftest.py", "sitecustomize.py", ".github"].map(String::from).map(|path| {
-                    // As folders and globs, not as exact names: naming a file exactly would permit it.
-                    if path == "calc.py" { path } else { format!("{path}*") }
-                }).to_vec();
+                ["calc.py", "tests", "setup.py", "conftest.py", "sitecustomize.py", ".github"]
+                    .map(String::from)
+                    .map(|path| {
+                        // As folders and globs, not as exact names: naming a file exactly would permit it.
+                        if path == "calc.py" { path } else { format!("{path}*") }
+                    })
+                    .to_vec();
             request.scope.allow.push("tests/**".into());
             request.scope.allow.push(".github/**".into());
             let task = rig.handle.submit(request, None).await.unwrap();
@@ -137,7 +180,12 @@ async fn none_of_two_hundred_forgeries_is_accepted_and_each_refusal_names_its_re
             };
             let view = rig.until(&task.id, over).await;
             let attempt = &view.subtasks[0].attempts[0];
-            assert_eq!((attempt.state.as_str(), view.result.is_none()), ("refuted", true), "{}", forgery.name);
+            assert_eq!(
+                (attempt.state.as_str(), view.result.is_none()),
+                ("refuted", true),
+                "{}",
+                forgery.name
+            );
             let named = attempt.rejections.iter().any(forgery.deserved);
             assert!(named, "{}: {:?}", forgery.name, attempt.rejections);
             rig.handle.cancel(&task.id, "test").await.unwrap();

@@ -5,7 +5,9 @@ use edgecoder_inference::{CompletionRequest, Error, ScriptedEngine};
 use crate::rig::Rig;
 
 /// Answers as the shipped model does: goes on where the prompt's prefill ends.
-fn writes(body: &'static str) -> impl Fn(&CompletionRequest) -> Result<String, Error> + Send + Sync + 'static {
+fn writes(
+    body: &'static str,
+) -> impl Fn(&CompletionRequest) -> Result<String, Error> + Send + Sync + 'static {
     move |request| {
         let begin = if request.prefill.is_some() { "" } else { "```python\ndef triple(n):\n" };
         Ok(format!("{begin}    return {body}\n```\n"))
@@ -29,13 +31,21 @@ async fn a_request_becomes_a_proven_patch_with_its_diff_and_trace() {
     let trace = edgecoder_worker::trace::read(&trace).unwrap();
     let (_, last) = edgecoder_agent::replay(trace.start.brief, &trace.turns).unwrap();
     assert!(last.unwrap().is_final(), "a trace replays without a model");
-    assert_eq!(std::fs::read_dir(rig.journals()).unwrap().count(), 0, "a delivered attempt leaves no journal");
+    assert_eq!(
+        std::fs::read_dir(rig.journals()).unwrap().count(),
+        0,
+        "a delivered attempt leaves no journal"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_answer_is_tried_again_and_only_the_right_one_is_proven() {
     let mut rig = Rig::new().await;
-    let engine = ScriptedEngine::new().named("edgecoder-tiny").reply_with(writes("n + 3")).reply_with(writes("n - 3")).otherwise(writes("n * 3"));
+    let engine = ScriptedEngine::new()
+        .named("edgecoder-tiny")
+        .reply_with(writes("n + 3"))
+        .reply_with(writes("n - 3"))
+        .otherwise(writes("n * 3"));
     rig.start_worker(engine, "s1");
     let task = rig.handle.submit(rig.request(), None).await.unwrap();
     let task = rig.until(&task.id, |task| task.state != "running").await;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edgecoder_base::{
-    AttemptLimits, BlobHash, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, Patch, PrivacyTier, Scope, Timestamp,
-    Verifier,
+    AttemptLimits, BlobHash, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, Patch, PrivacyTier, Scope,
+    Timestamp, Verifier,
 };
 use edgecoder_coordinator::{Coordinator, Handle, LocalWorkSource};
 use edgecoder_inference::{Engine, ScriptedEngine};
@@ -26,7 +26,8 @@ pub(crate) const CALC: &str = "def double(n):\n    return n * 2\n";
 pub(crate) const TESTS: &str = "import unittest\nfrom calc import triple\n\n\nclass TripleTest(unittest.TestCase):\n    \
                                 def test_triple(self):\n        self.assertEqual(triple(2), 6)\n        \
                                 self.assertEqual(triple(5), 15)\n\n\nif __name__ == '__main__':\n    unittest.main()\n";
-pub(crate) const HIDDEN: &str = "from calc import triple\nassert [triple(n) for n in range(-3, 40)] == [3 * n for n in range(-3, 40)]\n";
+pub(crate) const HIDDEN: &str =
+    "from calc import triple\nassert [triple(n) for n in range(-3, 40)] == [3 * n for n in range(-3, 40)]\n";
 
 fn clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -92,7 +93,8 @@ impl Rig {
 
     fn worker(&self, engine: Arc<dyn Engine>, session: &str) -> Worker {
         let id = self.handle.id().clone();
-        let sandbox = edgecoder_sandbox::Config { jail: Some(jail()), ..edgecoder_sandbox::Config::default() };
+        let sandbox =
+            edgecoder_sandbox::Config { jail: Some(jail()), ..edgecoder_sandbox::Config::default() };
         let config = Config {
             agent_id: id.clone(),
             os: "linux".into(),
@@ -170,7 +172,10 @@ impl Rig {
             id: None,
             request: "Add a function triple(n) to calc.py that returns n times three.".into(),
             snapshot: Some(self.snapshot()),
-            verifier: Some(Verifier { command: "/usr/bin/python3 -m unittest -q".into(), timeout_ms: 60_000 }),
+            verifier: Some(Verifier {
+                command: "/usr/bin/python3 -m unittest -q".into(),
+                timeout_ms: 60_000,
+            }),
             hidden: None,
             scope: Scope::default(),
             samples: 1,
@@ -190,12 +195,19 @@ impl Rig {
         HiddenVerifier {
             file: self.blobs.write(HIDDEN.as_bytes()).unwrap(),
             path: ".hidden_check.py".into(),
-            verifier: Verifier { command: "PYTHONPATH=. /usr/bin/python3 .hidden_check.py".into(), timeout_ms: 60_000 },
+            verifier: Verifier {
+                command: "PYTHONPATH=. /usr/bin/python3 .hidden_check.py".into(),
+                timeout_ms: 60_000,
+            },
         }
     }
 
     /// Waits until `done` holds of the task.
-    pub(crate) async fn until(&self, task: &edgecoder_base::TaskId, done: impl Fn(&TaskView) -> bool) -> TaskView {
+    pub(crate) async fn until(
+        &self,
+        task: &edgecoder_base::TaskId,
+        done: impl Fn(&TaskView) -> bool,
+    ) -> TaskView {
         let mut pulse = self.handle.pulse();
         loop {
             pulse.mark_unchanged();

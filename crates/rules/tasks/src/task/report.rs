@@ -40,7 +40,11 @@ impl Task {
                 attempt.patch = Some(patch);
                 attempt.detail = Some(cut(&summary));
                 attempt.end(AttemptState::Proposed, now);
-                self.completed(at, worker, json!({"outcome": "candidate", "patch": patch, "claimed": claimed_pass}));
+                self.completed(
+                    at,
+                    worker,
+                    json!({"outcome": "candidate", "patch": patch, "claimed": claimed_pass}),
+                );
                 self.subtasks[at.subtask].judge(Some(at.number), now);
             }
             Outcome::NoCandidate { detail } => {
@@ -148,7 +152,8 @@ impl Task {
 
 /// The same lease reported before: its worker did not get our answer and asks again.
 fn already_heard(attempt: &crate::Attempt, epoch: u64, worker: &NodeId) -> bool {
-    let ended = !matches!(attempt.state, AttemptState::Queued | AttemptState::Leased | AttemptState::Cancelled);
+    let ended =
+        !matches!(attempt.state, AttemptState::Queued | AttemptState::Leased | AttemptState::Cancelled);
     ended && attempt.epoch == epoch && attempt.worker.as_ref() == Some(worker)
 }
 
