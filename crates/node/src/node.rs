@@ -139,7 +139,8 @@ impl Node {
         let engine = self.running.doors.get(Role::Inference.as_str());
         let engine =
             engine.ok_or_else(|| Error::Usage("a worker needs the inference role beside it".to_owned()))?;
-        let (supervisor, _state) = Supervisor::new(worker::child(context, coordinator, engine)?);
+        let (supervisor, _state) =
+            Supervisor::new(worker::child(context, &config.telemetry.log, coordinator, engine)?);
         self.crew.start(TaskKind::WorkerChild, |stop| async move {
             supervisor.run(stop).await;
             Ok(())

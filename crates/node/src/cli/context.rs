@@ -8,7 +8,7 @@ use edgecoder_net::ApiClient;
 use toml::Value;
 
 use super::{Global, UpArgs};
-use crate::config::{Flag, Loaded, Origin, SettingsFile, Sources, load};
+use crate::config::{Flag, Loaded, SettingsFile, Sources, load};
 use crate::data_dir::{DataDir, Token, platform_dir};
 use crate::env::Env;
 use crate::error::Error;
@@ -46,20 +46,6 @@ impl Context {
             Some(token) => Ok(Some(token.clone())),
             None => self.data.known_token(Token::Mesh),
         }
-    }
-
-    /// What is logged, as directives.
-    pub(crate) fn log_filter(&self) -> String {
-        self.loaded.config.telemetry.log.clone()
-    }
-
-    /// Logging for a node that only serves one command: its person asked for a result, not for a log.
-    pub(crate) fn start_quiet_telemetry(&self) {
-        let mut telemetry = self.loaded.config.telemetry.clone();
-        if self.loaded.origin("telemetry.log") == Origin::Default {
-            "error".clone_into(&mut telemetry.log);
-        }
-        crate::telemetry::start(&telemetry, &self.env);
     }
 
     /// A client of the named coordinator, else of the node that runs here.

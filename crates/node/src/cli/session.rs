@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use crate::config::Config;
+use crate::config::{Config, Loaded, Origin};
 use crate::error::{Error, Exit, chain};
 use crate::node::Node;
 use crate::role::Role;
@@ -45,7 +45,10 @@ pub(super) async fn with_client(
     let stopped = session.own.as_ref().map_or_else(CancellationToken::new, |own| own.shutdown.clone());
     let done = tokio::select! {
         biased;
-        () = stopped.cancelled() => Ok(Exit::Cancelled),
+        () = stopped.cancelled() => {
+            context.out.note("stopped; what was submitted goes on with the next node: `edgecoder up`");
+            Ok(Exit::Cancelled)
+        }
         done = command(&session.client) => done,
     };
     session.close(context).await;
@@ -62,8 +65,9 @@ impl Session {
     }
 
     async fn start(context: &Context, need: Need) -> Result<Self, Error> {
-        context.start_quiet_telemetry();
-        let node = Node::build(context, &brief(&context.loaded.config, need)).await?;
+        let config = brief(&context.loaded, need);
+        crate::telemetry::start(&config.telemetry, &context.env);
+        let node = Node::build(context, &config).await?;
         let url = node.running().doors.get(Role::Coordinator.as_str()).cloned().unwrap_or_default();
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -92,8 +96,12 @@ impl Session {
 }
 
 /// The settings of a node for one command: what it needs, on free loopback ports.
-fn brief(config: &Config, need: Need) -> Config {
-    let mut brief = config.clone();
+fn brief(loaded: &Loaded, need: Need) -> Config {
+    let mut brief = loaded.config.clone();
+    if loaded.origin("telemetry.log") == Origin::Default {
+        // The person asked for a result, not for a log.
+        "error".clone_into(&mut brief.telemetry.log);
+    }
     brief.node.port_offset = 0;
     brief.node.roles = match need {
         Need::Queue => vec![Role::Coordinator],

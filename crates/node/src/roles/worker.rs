@@ -21,7 +21,12 @@ use crate::error::Error;
 use crate::supervise::ChildSpec;
 
 /// How the node starts its worker, given the doors it needs.
-pub(crate) fn child(context: &Context, coordinator: &str, inference: &str) -> Result<ChildSpec, Error> {
+pub(crate) fn child(
+    context: &Context,
+    log: &str,
+    coordinator: &str,
+    inference: &str,
+) -> Result<ChildSpec, Error> {
     let program = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
     let mut args: Vec<OsString> = vec!["__worker".into()];
     let mut set = |flag: &str, value: &Path| args.extend([flag.into(), value.as_os_str().to_owned()]);
@@ -29,7 +34,7 @@ pub(crate) fn child(context: &Context, coordinator: &str, inference: &str) -> Re
     if let Some(file) = &context.loaded.file {
         set("--config", file);
     }
-    set("--log", Path::new(&context.log_filter()));
+    set("--log", Path::new(log));
     set("--coordinator-door", Path::new(coordinator));
     set("--inference-door", Path::new(inference));
     Ok(ChildSpec::new("worker", program, args))
