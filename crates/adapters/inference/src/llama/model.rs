@@ -54,7 +54,8 @@ impl Loaded {
             context_tokens: if trained == 0 { wanted } else { wanted.min(trained) },
             slots: config.slots.unwrap_or(DEFAULT_SLOTS).clamp(1, MAX_SLOTS),
         };
-        Ok(Self { backend, model, capabilities, threads: threads(config.threads) })
+        let threads = threads(config.threads, model.size());
+        Ok(Self { backend, model, capabilities, threads })
     }
 }
 
@@ -97,10 +98,19 @@ fn name_of(model: &LlamaModel, path: &Path) -> String {
     model.meta_val_str("general.name").ok().filter(|name| !name.trim().is_empty()).unwrap_or_else(stem)
 }
 
-fn threads(wanted: Option<u32>) -> i32 {
-    let all = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = wanted.map_or_else(all, |threads| usize::try_from(threads).unwrap_or(1));
+/// Weights below this are read faster by one thread than several threads can agree on who reads what: between
+/// two steps of so small a model llama.cpp's threads spin for one another, and on a busy machine that takes
+/// a hundred times longer than the step.
+const ONE_THREAD_BYTES: u64 = 64 << 20;
+
+fn threads(wanted: Option<u32>, weights_bytes: u64) -> i32 {
+    let fitting = || if weights_bytes < ONE_THREAD_BYTES { 1 } else { processors() };
+    let threads = wanted.map_or_else(fitting, |threads| usize::try_from(threads).unwrap_or(1));
     i32::try_from(threads.clamp(1, 512)).unwrap_or(1)
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 pub(crate) fn unreadable(path: &Path, reason: &str) -> Error {
