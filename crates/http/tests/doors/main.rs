@@ -7,6 +7,7 @@
 
 mod authorisation;
 mod bad_input;
+mod clients;
 mod documents;
 mod holes;
 mod inference;

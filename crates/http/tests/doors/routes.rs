@@ -7,7 +7,9 @@ use edgecoder_protocol::api::snapshots::{SnapshotView, StoredBlobs};
 use edgecoder_protocol::api::status::{Capacity, Features, Health, Identity, RuntimeHealth, Status};
 use edgecoder_protocol::api::tasks::{AttemptView, SubtaskResult, TaskEventView, TaskPage, TaskView};
 use edgecoder_protocol::work::WorkKind;
+use futures::StreamExt as _;
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use crate::support::{As, MEMBER, Node, request};
 
@@ -91,23 +93,28 @@ fn sequences(stream: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_stream_follows_a_task_until_it_ends() {
+async fn a_stream_follows_a_task_and_its_progress_until_it_ends() {
     let node = Node::start().await;
     let worker = node.enrol(1).await;
     node.submit_prompt("hello").await;
-    let follow = node.get("/tasks/hello/events");
-    let work = async {
-        let work = node.pull(&worker).await;
-        let leases =
-            json!([{"attempt": work.attempt, "epoch": work.epoch, "phase": "code", "outputTokens": 7}]);
-        let beat = json!({"agentId": worker.id, "leases": leases});
-        assert_eq!(node.ask(As::Worker(&worker), "POST", "/heartbeat", beat).await.status, 200);
-        node.report(&worker, &work, json!({"outcome": "answer", "ok": true, "output": "x"})).await
-    };
-    let (stream, report) = tokio::join!(follow, work);
+    let work = node.pull(&worker).await;
+    let leases = json!([{"attempt": work.attempt, "epoch": work.epoch, "phase": "code", "outputTokens": 7}]);
+    let beat = json!({"agentId": worker.id, "leases": leases});
+    assert_eq!(node.ask(As::Worker(&worker), "POST", "/heartbeat", beat).await.status, 200);
+    let ask = request(MEMBER, "GET", "/tasks/hello/events", Vec::new(), "");
+    let mut frames = node.router.clone().oneshot(ask).await.unwrap().into_body().into_data_stream();
+    let mut stream = String::new();
+    while !stream.contains("event: progress") {
+        stream.push_str(std::str::from_utf8(&frames.next().await.unwrap().unwrap()).unwrap());
+    }
+    assert!(stream.contains("\"output_tokens\":7"), "{stream}");
+    let report = node.report(&worker, &work, json!({"outcome": "answer", "ok": true, "output": "x"})).await;
     assert_eq!(report.status, 200);
+    while let Some(frame) = frames.next().await {
+        stream.push_str(std::str::from_utf8(&frame.unwrap()).unwrap());
+    }
     let again = node.get("/tasks/hello/events").await;
-    assert_eq!(sequences(&stream.text()), sequences(&again.text()));
+    assert_eq!(sequences(&stream), sequences(&again.text()));
 }
 
 #[tokio::test]

@@ -61,6 +61,21 @@ async fn whoever_waits_goes_home_when_the_door_closes() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_finish_a_head_is_sent_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let serving = serve(listener, control::router(&Metrics::new()), shutdown.clone());
+    let slow = async {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nx-slow: ").await.unwrap();
+        assert!(!rest(stream).await.contains("200 OK"));
+        shutdown.cancel();
+    };
+    tokio::join!(serving, slow).0.unwrap();
+}
+
 #[tokio::test]
 async fn a_request_id_is_on_every_answer_and_the_callers_is_kept() {
     let node = Node::start().await;
