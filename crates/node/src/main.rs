@@ -3,10 +3,10 @@
 mod cli;
 mod config;
 mod crew;
-mod data_dir;
 mod doctor;
 mod env;
 mod error;
+mod home;
 mod model_file;
 mod node;
 mod output;

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::Context;
 use crate::config::Config;
 use crate::crew::{Crew, TaskKind};
-use crate::data_dir::{DataDir, Lock, Running, Token};
 use crate::error::Error;
+use crate::home::{Home, Lock, Running, Token};
 use crate::role::Role;
 use crate::roles::doors::{Door, bind};
 use crate::roles::inference::EngineRole;
@@ -22,7 +22,7 @@ use crate::supervise::Supervisor;
 /// A node whose doors are open.
 #[derive(Debug)]
 pub(crate) struct Node {
-    data: DataDir,
+    data: Home,
     lock: Lock,
     running: Running,
     crew: Crew,
@@ -150,7 +150,7 @@ impl Node {
 }
 
 fn token(
-    data: &DataDir,
+    data: &Home,
     lock: &Lock,
     which: Token,
     configured: Option<&Secret<String>>,

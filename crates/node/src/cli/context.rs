@@ -9,9 +9,9 @@ use toml::Value;
 
 use super::{Global, UpArgs};
 use crate::config::{Flag, Loaded, SettingsFile, Sources, load};
-use crate::data_dir::{DataDir, Token, platform_dir};
 use crate::env::Env;
 use crate::error::Error;
+use crate::home::{Home, Token, platform_dir};
 use crate::output::Output;
 
 /// Added to every port by `--alt-ports`.
@@ -25,7 +25,7 @@ pub(crate) struct Context {
     pub(crate) out: Output,
     pub(crate) env: Env,
     pub(crate) loaded: Loaded,
-    pub(crate) data: DataDir,
+    pub(crate) data: Home,
     /// Coordinator named on the command line.
     pub(crate) coordinator: Option<String>,
 }
@@ -37,7 +37,7 @@ impl Context {
         let root = configured.or_else(|| platform_dir(&env)).ok_or(Error::NoDataDir)?;
         // The working directory of children and the node's own may differ; a path must mean one place.
         let root = std::path::absolute(&root).map_err(Error::io("resolve", &root))?;
-        Ok(Self { out, env, loaded, data: DataDir::new(root), coordinator: global.coordinator })
+        Ok(Self { out, env, loaded, data: Home::new(root), coordinator: global.coordinator })
     }
 
     /// The token that opens the coordinator's task routes.

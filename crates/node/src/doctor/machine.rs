@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::Finding;
-use crate::data_dir::DataDir;
 use crate::error::chain;
+use crate::home::Home;
 
 /// Below this the shipped model and the tests of a small project do not fit side by side.
 const LITTLE_MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -46,11 +46,11 @@ pub(super) fn memory() -> Finding {
     Finding::good("memory", found)
 }
 
-pub(super) fn data_dir(data: &DataDir) -> Vec<Finding> {
+pub(super) fn data_dir(data: &Home) -> Vec<Finding> {
     vec![private(data), disk(data.path())]
 }
 
-fn private(data: &DataDir) -> Finding {
+fn private(data: &Home) -> Finding {
     let shown = data.path().display();
     match data.known_identity() {
         Ok(Some(key)) => Finding::good("identity", format!("{} in {shown}", key.public().node_id())),

@@ -9,13 +9,13 @@ use edgecoder_store::{BlobDir, Location, Store};
 
 use super::{Shared, entropy, now};
 use crate::config::SandboxMode;
-use crate::data_dir::DataDir;
 use crate::error::Error;
+use crate::home::Home;
 
 /// Opens the store and builds the role over it.
 pub(crate) async fn build(
     config: &crate::config::Config,
-    data: &DataDir,
+    data: &Home,
     shared: &Shared,
     decomposer: Option<Arc<dyn Decomposer>>,
 ) -> Result<(Coordinator, Store), Error> {

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::{entropy, now};
 use crate::cli::{Context, WorkerArgs};
 use crate::config::EngineKind;
-use crate::data_dir::Token;
 use crate::error::Error;
+use crate::home::Token;
 use crate::supervise::ChildSpec;
 
 /// How the node starts its worker, given the doors it needs.

@@ -2,7 +2,7 @@
 
 use edgecoder_base::{NodeKey, Secret};
 
-use super::{DataDir, Lock};
+use super::{Home, Lock};
 use crate::error::Error;
 
 /// Bytes of a made token: beyond guessing, short enough to copy.
@@ -32,7 +32,7 @@ fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(bytes)
 }
 
-impl DataDir {
+impl Home {
     /// The node's key; made at the first start.
     pub(crate) fn identity(&self, _lock: &Lock) -> Result<NodeKey, Error> {
         if let Some(key) = self.known_identity()? {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use edgecoder_base::{NodeId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{DataDir, Lock};
+use super::{Home, Lock};
 use crate::error::Error;
 
 const FILE: &str = "node.json";
@@ -25,7 +25,7 @@ pub(crate) struct Running {
     pub(crate) doors: BTreeMap<String, String>,
 }
 
-impl DataDir {
+impl Home {
     /// Tells where the doors are, once they are open.
     pub(crate) fn announce(&self, running: &Running, _lock: &Lock) -> Result<(), Error> {
         let text = serde_json::to_vec_pretty(running).unwrap_or_default();

@@ -6,9 +6,9 @@ use edgecoder_base::Timestamp;
 
 use super::*;
 
-fn fresh() -> (tempfile::TempDir, DataDir) {
+fn fresh() -> (tempfile::TempDir, Home) {
     let home = tempfile::tempdir().unwrap();
-    let dir = DataDir::new(home.path().join("a/b/edgecoder"));
+    let dir = Home::new(home.path().join("a/b/edgecoder"));
     (home, dir)
 }
 

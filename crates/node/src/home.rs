@@ -35,7 +35,7 @@ pub(crate) fn platform_dir(env: &Env) -> Option<PathBuf> {
 
 /// A node's directory. Reading from it needs no lock; changing it does.
 #[derive(Debug, Clone)]
-pub(crate) struct DataDir {
+pub(crate) struct Home {
     root: PathBuf,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Lock {
     _file: File,
 }
 
-impl DataDir {
+impl Home {
     /// The directory at `root`, whether it exists or not.
     pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
