@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use edgecoder_base::Secret;
+use edgecoder_base::{NodeId, Secret};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, Row};
 
@@ -27,11 +27,11 @@ const MIGRATION_LOCK: i64 = 0x6564_6765_636f_6465;
 pub(crate) const CHANNEL: &str = "edgecoder_queue";
 
 /// Connects the writer and migrates.
-pub async fn open(url: &Secret<String>) -> Result<PostgresBackend, Error> {
+pub async fn open(url: &Secret<String>, author: NodeId) -> Result<PostgresBackend, Error> {
     let options = options(url)?;
     let mut connection = connect(&options).await?;
     migrate(&mut connection).await?;
-    Ok(PostgresBackend::new(options, connection))
+    Ok(PostgresBackend::new(options, connection, author))
 }
 
 /// Prepares readers; they connect when first used.

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::Error;
@@ -52,6 +53,10 @@ fn prepare(connection: &Connection, cache_kib: &str) -> Result<(), Error> {
     let doing = "preparing the database connection";
     connection.busy_timeout(BUSY).map_err(|error| Error::from_sqlite(doing, &error))?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Otherwise every new value for a `LIMIT` makes SQLite plan the statement again, which costs more than running it.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(|error| Error::from_sqlite(doing, &error))?;
     connection
         .execute_batch(&format!("PRAGMA cache_size={cache_kib}; PRAGMA temp_store=MEMORY;"))
         .map_err(|error| Error::from_sqlite(doing, &error))

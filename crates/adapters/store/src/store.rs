@@ -58,6 +58,7 @@ enum Reader {
 /// A cheap handle; the writer ends when the last one is dropped or [`Store::close`] is called.
 #[derive(Debug, Clone)]
 pub struct Store {
+    node: NodeId,
     jobs: mpsc::Sender<Job>,
     reader: Reader,
     bell: Arc<Doorbell>,
@@ -86,7 +87,8 @@ impl Store {
             }
             Location::Postgres(url) => {
                 let reader = Reader::Postgres(postgres::open_reads(&url).await?);
-                Self::start(author, reader, async move || postgres::open(&url).await).await
+                let node = author.id.clone();
+                Self::start(author, reader, async move || postgres::open(&url, node).await).await
             }
         }
     }
@@ -96,6 +98,7 @@ impl Store {
         reader: Reader,
         connect: impl AsyncFnOnce() -> Result<B, Error> + Send + 'static,
     ) -> Result<Self, Error> {
+        let node = author.id.clone();
         let (jobs, inbox) = mpsc::channel(QUEUE);
         let pulse = Arc::new(watch::Sender::new(Pulse::default()));
         let bell = Arc::new(Doorbell::default());
@@ -131,7 +134,7 @@ impl Store {
             .spawn(body)
             .map_err(|error| Error::Unavailable { doing: "starting the writer", cause: error.to_string() })?;
         open.await.map_err(|_| Error::Closed)??;
-        Ok(Self { jobs, reader, bell, pulse, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { node, jobs, reader, bell, pulse, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// Rings when work arrives.
@@ -153,7 +156,11 @@ impl Store {
         let mut listener = postgres::listen(reads.pool()).await?;
         loop {
             let heard = listener.recv().await;
-            heard.map_err(|error| Error::from_postgres("listening for work", &error))?;
+            let heard = heard.map_err(|error| Error::from_postgres("listening for work", &error))?;
+            // Our own commits have rung already, and only for as many as there are rows.
+            if heard.payload() == self.node.as_str() {
+                continue;
+            }
             self.pulse.send_modify(|pulse| pulse.commits += 1);
             self.bell.ring_everybody();
         }

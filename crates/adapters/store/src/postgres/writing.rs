@@ -19,6 +19,8 @@ use crate::{Error, IdempotencyKey, NodeRecord};
 pub struct PostgresBackend {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
+    /// Signs announcements, so that their author does not wake itself.
+    author: NodeId,
     /// Whether this transaction brings work that other coordinators should hear of.
     announce: bool,
 }
@@ -26,8 +28,8 @@ pub struct PostgresBackend {
 type Statement = Query<'static, Postgres, PgArguments>;
 
 impl PostgresBackend {
-    pub(super) const fn new(options: PgConnectOptions, connection: PgConnection) -> Self {
-        Self { options, connection: Some(connection), announce: false }
+    pub(super) const fn new(options: PgConnectOptions, connection: PgConnection, author: NodeId) -> Self {
+        Self { options, connection: Some(connection), author, announce: false }
     }
 
     fn connection(&mut self, doing: &'static str) -> Result<&mut PgConnection, Error> {
@@ -103,8 +105,8 @@ impl Backend for PostgresBackend {
 
     async fn commit(&mut self) -> Result<(), Error> {
         if self.announce {
-            let notify = AssertSqlSafe(format!("NOTIFY {CHANNEL}"));
-            self.execute("announcing work", sqlx::query(notify)).await?;
+            let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(self.author.to_string());
+            self.execute("announcing work", notify).await?;
         }
         self.execute("committing", sqlx::query("COMMIT")).await.map(|_| ())
     }
