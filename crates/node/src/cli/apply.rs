@@ -1,6 +1,7 @@
 //! `edgecoder apply`: a proven patch goes into a working directory exactly, or not at all. Git is used only when
 //! asked for, and never runs a hook.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use edgecoder_base::Patch;
@@ -29,18 +30,48 @@ async fn apply(context: &Context, client: &ApiClient, args: &ApplyArgs) -> Resul
     if patch.is_empty() {
         return Err(Error::Usage(format!("task {} has no patch to apply", args.id)));
     }
-    apply_to_directory(&args.repo, &patch, ApplyMode::Check)?;
-    if let Some(branch) = &args.branch {
-        git(&args.repo, &["switch", "--create", branch]).await?;
+    let paths = harmless(&paths_of(&patch).join(", "));
+    if is_in_place(&args.repo, &patch) {
+        context.out.line(format_args!("already applied: {paths}"));
+        return Ok(Exit::Done);
     }
-    apply_to_directory(&args.repo, &patch, ApplyMode::Write)?;
-    let paths: Vec<&str> = patch.changes.iter().map(|change| change.path.as_str()).collect();
-    if args.commit {
-        commit(&args.repo, &task, &paths).await?;
-    }
-    let done = context.out.paint(Style::Good, "applied");
-    context.out.line(format_args!("{done}: {}", harmless(&paths.join(", "))));
+    let message = args.commit.then(|| message(&task));
+    put(&args.repo, &patch, args.branch.as_deref(), message.as_deref()).await?;
+    context.out.line(format_args!("{}: {paths}", context.out.paint(Style::Good, "applied")));
     Ok(Exit::Done)
+}
+
+/// Writes the patch, on a branch of its own and as a commit where asked for. Nothing happens when it does not fit.
+async fn put(repo: &Path, patch: &Patch, branch: Option<&str>, commit: Option<&str>) -> Result<(), Error> {
+    apply_to_directory(repo, patch, ApplyMode::Check)?;
+    if let Some(branch) = branch {
+        git(repo, &["switch", "--quiet", "--create", branch]).await?;
+    }
+    apply_to_directory(repo, patch, ApplyMode::Write)?;
+    let Some(message) = commit else { return Ok(()) };
+    let paths = paths_of(patch);
+    let with_paths = |words: &[&'static str]| -> Vec<String> {
+        words.iter().copied().chain(paths.iter().copied()).map(str::to_owned).collect()
+    };
+    git(repo, &with_paths(&["add", "--"])).await?;
+    // Only the patch's own paths: whatever else is staged stays as it is.
+    let mut commit: Vec<String> =
+        ["commit", "--quiet", "--no-verify", "--message", message].map(str::to_owned).into();
+    commit.extend(with_paths(&["--"]));
+    git(repo, &commit).await
+}
+
+fn paths_of(patch: &Patch) -> Vec<&str> {
+    patch.changes.iter().map(|change| change.path.as_str()).collect()
+}
+
+/// Whether every file already is what the patch makes of it: applying twice is no mistake. Only compares; the
+/// paths were checked for safety when the patch was read.
+fn is_in_place(repo: &Path, patch: &Patch) -> bool {
+    patch.changes.iter().all(|change| {
+        let now = std::fs::read(repo.join(&change.path)).ok();
+        now.as_deref() == change.after.as_ref().map(String::as_bytes)
+    })
 }
 
 /// Patches of several subtasks, made one after the other, as one.
@@ -50,17 +81,6 @@ fn together(patches: &[Patch]) -> Patch {
         whole.set(&change.path, change.before, change.after.clone());
     }
     whole
-}
-
-async fn commit(repo: &Path, task: &TaskView, paths: &[&str]) -> Result<(), Error> {
-    let mut add = vec!["add", "--"];
-    add.extend(paths);
-    git(repo, &add).await?;
-    let message = message(task);
-    // Only the patch's own paths: whatever else is staged stays as it is.
-    let mut commit = vec!["commit", "--quiet", "--no-verify", "--message", &message, "--"];
-    commit.extend(paths);
-    git(repo, &commit).await
 }
 
 fn message(task: &TaskView) -> String {
@@ -73,7 +93,7 @@ fn message(task: &TaskView) -> String {
     format!("{subject}\n\n{proof}\nEdgeCoder task: {}\n", task.id)
 }
 
-async fn git(repo: &Path, args: &[&str]) -> Result<(), Error> {
+async fn git(repo: &Path, args: &[impl AsRef<OsStr>]) -> Result<(), Error> {
     let hooks = if cfg!(windows) { "core.hooksPath=NUL" } else { "core.hooksPath=/dev/null" };
     let output = Command::new("git")
         .arg("-C")
@@ -89,7 +109,10 @@ async fn git(repo: &Path, args: &[&str]) -> Result<(), Error> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let detail = harmless(said.trim()).chars().take(SHOWN_BYTES).collect();
-    Err(Error::Git { command: args.first().copied().unwrap_or_default().to_owned(), detail })
+    Err(Error::Git {
+        command: args.first().map(|verb| verb.as_ref().to_string_lossy().into_owned()).unwrap_or_default(),
+        detail,
+    })
 }
 
 #[cfg(test)]
@@ -97,6 +120,70 @@ mod tests {
     use edgecoder_base::BlobHash;
 
     use super::*;
+
+    /// A repository with one commit, a hook that would tell, and something staged.
+    async fn repository() -> (tempfile::TempDir, Patch) {
+        let home = tempfile::tempdir().unwrap();
+        let repo = home.path();
+        std::fs::write(repo.join("a.py"), "old\n").unwrap();
+        let identity = |key: &str| ["config".to_owned(), format!("user.{key}"), "t@example.org".to_owned()];
+        git(repo, &["init", "--quiet"]).await.unwrap();
+        git(repo, &identity("name")).await.unwrap();
+        git(repo, &identity("email")).await.unwrap();
+        git(repo, &["config", "commit.gpgsign", "false"]).await.unwrap();
+        git(repo, &["add", "a.py"]).await.unwrap();
+        git(repo, &["commit", "--quiet", "--message", "first"]).await.unwrap();
+        for hook in ["pre-commit", "post-checkout", "post-commit"] {
+            let hook = repo.join(".git/hooks").join(hook);
+            std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+            std::fs::write(&hook, format!("#!/bin/sh\ntouch '{}'\n", repo.join("hooked").display())).unwrap();
+            #[cfg(unix)]
+            std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        std::fs::write(repo.join("staged"), "mine").unwrap();
+        git(repo, &["add", "staged"]).await.unwrap();
+        let mut patch = Patch::default();
+        patch.set("a.py", Some(BlobHash::of(b"old\n")), Some("new\n".into()));
+        patch.set("b.py", None, Some("b\n".into()));
+        (home, patch)
+    }
+
+    async fn said(repo: &Path, args: &[&str]) -> String {
+        let output = Command::new("git").arg("-C").arg(repo).args(args).output().await.unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_commit_holds_the_patch_alone_and_runs_no_hook() {
+        let (home, patch) = repository().await;
+        let repo = home.path();
+        assert!(!is_in_place(repo, &patch));
+        put(repo, &patch, Some("work"), Some("second")).await.unwrap();
+        assert_eq!(said(repo, &["branch", "--show-current"]).await, "work");
+        assert_eq!(said(repo, &["show", "--format=%s", "--name-only"]).await, "second\n\na.py\nb.py");
+        assert_eq!(said(repo, &["diff", "--cached", "--name-only"]).await, "staged");
+        assert!(is_in_place(repo, &patch) && !repo.join("hooked").is_file());
+    }
+
+    #[tokio::test]
+    async fn a_dirty_file_refuses_before_a_branch_is_made() {
+        let (home, patch) = repository().await;
+        let repo = home.path();
+        std::fs::write(repo.join("a.py"), "mine\n").unwrap();
+        let error = put(repo, &patch, Some("work"), Some("second")).await.unwrap_err();
+        assert!(error.to_string().contains("a.py"), "{error}");
+        assert_eq!(said(repo, &["branch", "--list", "work"]).await, "");
+        assert_eq!(std::fs::read_to_string(repo.join("a.py")).unwrap(), "mine\n");
+    }
+
+    #[tokio::test]
+    async fn what_git_refuses_is_said_in_its_words() {
+        let (home, patch) = repository().await;
+        let error = put(home.path(), &patch, Some("bad name"), None).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Git { command, detail } if command == "switch" && detail.contains("bad name"))
+        );
+    }
 
     #[test]
     fn patches_of_a_plan_become_one_from_first_before_to_last_after() {
