@@ -192,6 +192,17 @@ async fn prove(node: &Node, worker: &crate::support::Worker) {
 }
 
 #[tokio::test]
+async fn blobs_larger_than_any_json_pass_both_ways() {
+    let node = Node::start().await;
+    let worker = node.enrol(1).await;
+    let bytes = vec![7; 5 * 1024 * 1024];
+    let path = format!("/blobs/{}", BlobHash::of(&bytes));
+    let put = request(As::Worker(&worker), "PUT", &path, bytes.clone(), "application/octet-stream");
+    assert_eq!(node.send(put).await.status, 200);
+    assert!(node.get(&path).await.body == bytes);
+}
+
+#[tokio::test]
 async fn a_cancelled_task_is_listed_as_such() {
     let node = Node::start().await;
     node.submit_prompt("one").await;

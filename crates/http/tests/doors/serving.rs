@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{As, MESH, Node, ask_router, request};
+use crate::support::{As, MESH, Node, Worker, ask_router, request};
 
 async fn talk(address: std::net::SocketAddr, head: &str, body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -21,6 +21,41 @@ async fn rest(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
     stream.read_to_end(&mut text).await.unwrap();
     String::from_utf8_lossy(&text).into_owned()
+}
+
+async fn waiting_pull(address: std::net::SocketAddr, worker: &Worker) -> TcpStream {
+    let body = serde_json::to_vec(&json!({"agentId": worker.id, "waitMs": 30_000})).unwrap();
+    let mut head = "POST /pull HTTP/1.1\r\ncontent-type: application/json".to_owned();
+    for (name, value) in worker.sign("POST", "/pull", &body).to_pairs() {
+        head.push_str(&format!("\r\n{name}: {value}"));
+    }
+    talk(address, &head, &body).await
+}
+
+/// Another connection's answer: by then the door has taken up what came before it.
+async fn status(address: std::net::SocketAddr) {
+    let head = format!("GET /status HTTP/1.1\r\nconnection: close\r\nx-mesh-token: {MESH}");
+    assert!(rest(talk(address, &head, b"").await).await.contains("200 OK"));
+}
+
+#[tokio::test]
+async fn a_worker_that_hung_up_gets_no_lease() {
+    let node = Node::start().await;
+    let (gone, here) = (node.enrol(1).await, node.enrol(2).await);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let serving = serve(listener, node.router.clone(), shutdown.clone());
+    let clients = async {
+        let pull = waiting_pull(address, &gone).await;
+        status(address).await;
+        drop(pull);
+        status(address).await;
+        node.submit_prompt("t").await;
+        assert_eq!(node.pull(&here).await.task.as_str(), "t");
+        shutdown.cancel();
+    };
+    tokio::join!(serving, clients).0.unwrap();
 }
 
 #[tokio::test]
@@ -42,15 +77,8 @@ async fn whoever_waits_goes_home_when_the_door_closes() {
         let mut forever = talk(address, &forever, b"").await;
         assert!(forever.read(&mut first).await.unwrap() > 0);
 
-        let body = serde_json::to_vec(&json!({"agentId": worker.id, "waitMs": 30_000})).unwrap();
-        let mut head = "POST /pull HTTP/1.1\r\ncontent-type: application/json".to_owned();
-        for (name, value) in worker.sign("POST", "/pull", &body).to_pairs() {
-            head.push_str(&format!("\r\n{name}: {value}"));
-        }
-        let pull = talk(address, &head, &body).await;
-        // Another connection's answer shows that the door has taken up what came before it.
-        let status = format!("GET /status HTTP/1.1\r\nconnection: close\r\nx-mesh-token: {MESH}");
-        assert!(rest(talk(address, &status, b"").await).await.contains("200 OK"));
+        let pull = waiting_pull(address, &worker).await;
+        status(address).await;
         shutdown.cancel();
         (rest(events).await, rest(forever).await, rest(pull).await)
     };
