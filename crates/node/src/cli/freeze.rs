@@ -24,7 +24,7 @@ pub(super) async fn freeze_and_upload(
 ) -> Result<BlobHash, Error> {
     // With the node of this data directory the blobs are shared, and nothing needs to be sent.
     let place = match context.coordinator {
-        None => context.data.blobs(),
+        None => context.loaded.config.coordinator.blobs(&context.data),
         Some(_) => context.data.cache().join("outgoing"),
     };
     let (blobs, frozen) = freeze_on_disk(place, &args.repo, args.allow_secret.clone()).await?;

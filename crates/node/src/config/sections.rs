@@ -94,6 +94,10 @@ pub(crate) struct CoordinatorConfig {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
     #[schemars(with = "Option<String>")]
     pub(crate) database_url: Option<Secret<String>>,
+    /// Where snapshots, patches, logs and traces are kept. Default: in the data directory. Coordinators that share a
+    /// database share this directory too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) blob_dir: Option<PathBuf>,
     /// Opens the task routes. Made at the first start and kept in the data directory when not set.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
     #[schemars(with = "Option<String>")]
@@ -115,10 +119,18 @@ impl Default for CoordinatorConfig {
             port: 4301,
             public_url: None,
             database_url: None,
+            blob_dir: None,
             mesh_token: None,
             admin_token: None,
             registration_tokens: Vec::new(),
         }
+    }
+}
+
+impl CoordinatorConfig {
+    /// Where blobs are kept.
+    pub(crate) fn blobs(&self, home: &crate::home::Home) -> PathBuf {
+        self.blob_dir.clone().unwrap_or_else(|| home.blobs())
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) async fn build(
     let node = shared.key.public().node_id();
     let deps = edgecoder_store::Deps { node, key: Arc::clone(&shared.key) };
     let store = Store::open(edgecoder_store::Config { location }, deps).await?;
-    let blobs = BlobDir::open(data.blobs()).map_err(Error::io("open", data.blobs()))?;
+    let folder = config.coordinator.blobs(data);
+    let blobs = BlobDir::open(&folder).map_err(Error::io("open", &folder))?;
     let deps =
         Deps { store: store.clone(), blobs, key: Arc::clone(&shared.key), decomposer, clock: now, entropy };
     Ok((Coordinator::build(settings(config), deps), store))

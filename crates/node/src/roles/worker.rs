@@ -52,7 +52,11 @@ pub(crate) async fn work(
     // Only this node's own coordinator shares its directory, and knows its worker by the node's key and name.
     let own = settings.worker.coordinator_url.is_none();
     let agent_id = agent_id(context, &key, own)?;
-    let blobs = if own { context.data.blobs() } else { context.data.cache().join("blobs") };
+    let blobs = if own {
+        context.loaded.config.coordinator.blobs(&context.data)
+    } else {
+        context.data.cache().join("blobs")
+    };
     let blobs: Arc<dyn Blobs> = Arc::new(BlobDir::open(&blobs).map_err(Error::io("open", &blobs))?);
     let signer = Signer { key: Arc::clone(&key), agent_id: agent_id.clone(), clock: now, entropy };
     let source = HttpWorkSource::build(&args.coordinator_door, signer, context.mesh_token()?)?;
