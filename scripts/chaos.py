@@ -229,6 +229,7 @@ def run(args, folder):
         postgres = Postgres(folder)
         env["DATABASE_URL"] = postgres.url
         env["EDGECODER_COORDINATOR__BLOB_DIR"] = str(folder / "blobs")
+        env["EDGECODER_WORKER__JOURNAL_DIR"] = str(folder / "journals")
         names = ["one", "two"]
     nodes = [Node(args.program, folder, name, env) for name in names]
     repository = folder / "repository"

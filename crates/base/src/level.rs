@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Confinement levels, weakest first; the order is the order of trust.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 pub enum Level {
     /// No confinement at all: `SANDBOX_MODE=none`.
     S0,

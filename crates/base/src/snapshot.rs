@@ -195,9 +195,19 @@ mod tests {
 
     #[test]
     fn hostile_paths_are_refused_by_name() {
-        for path in
-            ["/etc/passwd", "../x", "a/../b", "a//b", "", ".git/config", "a/.GIT/hooks/x", "a\\b", "C:x", "a\nb", "x./y"]
-        {
+        for path in [
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a//b",
+            "",
+            ".git/config",
+            "a/.GIT/hooks/x",
+            "a\\b",
+            "C:x",
+            "a\nb",
+            "x./y",
+        ] {
             assert_eq!(check(&[path]), Err(ManifestError::UnsafePath(path.into())), "{path:?}");
         }
     }

@@ -88,8 +88,8 @@ impl SignedHeaders {
         if nonce.is_empty() || nonce.len() > MAX_NONCE_LEN || nonce.contains('\n') {
             return Err(SigningError::Malformed(NONCE));
         }
-        let signature = Signature::from_base64(need(SIGNATURE)?)
-            .map_err(|_| SigningError::Malformed(SIGNATURE))?;
+        let signature =
+            Signature::from_base64(need(SIGNATURE)?).map_err(|_| SigningError::Malformed(SIGNATURE))?;
         Ok(Self {
             agent_id,
             timestamp: Timestamp::from_millis(timestamp),

@@ -2,7 +2,8 @@
 //! that a caller cannot tell a role in the same process from one across the network.
 
 use edgecoder_base::{
-    AttemptId, AttemptLimits, BlobHash, Level, PrivacyTier, Scope, SubtaskId, TaskId, Timestamp, Usage, Verifier,
+    AttemptId, AttemptLimits, BlobHash, Level, PrivacyTier, Scope, SubtaskId, TaskId, Timestamp, Usage,
+    Verifier,
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,9 @@ use crate::api::agents::{
 use crate::api::inference::{DecomposeReply, DecomposeRequest};
 
 /// What kind of work an attempt is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkKind {
     /// Change a repository: plan, code, test, iterate; propose a patch.

@@ -245,6 +245,10 @@ pub(crate) struct WorkerConfig {
     pub(crate) enabled: bool,
     /// Attempts run at once, 1 to 64.
     pub(crate) max_concurrent_tasks: u32,
+    /// Where attempts are journalled, so that they are taken up after a crash. Default: in the data directory.
+    /// Workers that share it take up one another's attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) journal_dir: Option<PathBuf>,
     /// Coordinator to work for. Default: this node's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) coordinator_url: Option<String>,
@@ -256,7 +260,13 @@ pub(crate) struct WorkerConfig {
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        Self { enabled: true, max_concurrent_tasks: 1, coordinator_url: None, registration_token: None }
+        Self {
+            enabled: true,
+            max_concurrent_tasks: 1,
+            journal_dir: None,
+            coordinator_url: None,
+            registration_token: None,
+        }
     }
 }
 

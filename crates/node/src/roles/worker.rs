@@ -74,7 +74,7 @@ pub(crate) async fn work(
         registration_token: settings.worker.registration_token.as_ref().map(|token| token.expose().clone()),
         max_concurrent: settings.worker.max_concurrent_tasks,
         session: format!("{:032x}", entropy()),
-        journals: context.data.journals(),
+        journals: settings.worker.journal_dir.clone().unwrap_or_else(|| context.data.journals()),
         shared_blobs: own,
     };
     let trees = Trees::new(context.data.cache().join("trees"))?;

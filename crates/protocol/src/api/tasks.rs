@@ -1,8 +1,8 @@
 //! Bodies of the task routes: ours (`/tasks…`) and the published `/submit`.
 
 use edgecoder_base::{
-    AttemptId, AttemptLimits, BlobHash, Level, NodeId, PrivacyTier, Scope, SubtaskId, TaskId, Timestamp, Usage,
-    Verifier,
+    AttemptId, AttemptLimits, BlobHash, Level, NodeId, PrivacyTier, Scope, SubtaskId, TaskId, Timestamp,
+    Usage, Verifier,
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,10 @@
 //! The journal of one attempt on disk: every line is durable before the step it announces is taken, so a crash
-//! repeats at most that step. Removed once the coordinator has the outcome.
+//! repeats at most that step. Each lease writes a file of its own, named by its epoch, that begins with a copy of
+//! the one before: a worker that lost its lease without knowing cannot disturb its successor, even where workers
+//! share the folder. Removed once the coordinator has the outcome.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use edgecoder_agent::{Agent, AgentEvent, Brief, Entry, Step, replay};
@@ -27,24 +29,28 @@ pub(crate) struct Resumed {
     pub(crate) step: Option<Step>,
 }
 
-fn path_of(folder: &Path, attempt: &AttemptId) -> PathBuf {
-    folder.join(format!("{attempt}.jsonl"))
+fn path_of(folder: &Path, attempt: &AttemptId, epoch: u64) -> PathBuf {
+    folder.join(format!("{attempt}.e{epoch}.jsonl"))
+}
+
+/// Epochs under which `attempt` was journalled, newest first.
+fn epochs(folder: &Path, attempt: &AttemptId) -> Vec<u64> {
+    let prefix = format!("{attempt}.e");
+    let epoch = |name: String| name.strip_prefix(&prefix)?.strip_suffix(".jsonl")?.parse().ok();
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut epochs: Vec<u64> = files.filter_map(|file| epoch(file.file_name().into_string().ok()?)).collect();
+    epochs.sort_unstable_by(|a, b| b.cmp(a));
+    epochs
 }
 
 impl Journal {
-    /// Starts a journal, replacing one that cannot be resumed.
+    /// Starts a journal for a new lease, replacing one that cannot be resumed.
     pub(crate) fn start(folder: &Path, start: Start) -> Result<Self, Error> {
-        let doing = "starting the journal";
-        fs::create_dir_all(folder).map_err(disk(doing))?;
-        let path = path_of(folder, &start.attempt);
-        let file = File::create(&path).map_err(disk(doing))?;
-        let mut journal = Self { file, path };
-        journal.write(&[Line::Start(Box::new(start))])?;
-        File::open(folder).and_then(|folder| folder.sync_data()).map_err(disk(doing))?;
-        Ok(journal)
+        let path = path_of(folder, &start.attempt, start.epoch);
+        Self::begin(folder, path, "", Line::Start(Box::new(start)))
     }
 
-    /// Takes up the journal of `attempt` if there is one for the same brief that replays.
+    /// Takes up what an earlier lease of `attempt` wrote, if it was for the same brief and replays.
     pub(crate) fn resume(
         folder: &Path,
         attempt: &AttemptId,
@@ -52,22 +58,31 @@ impl Journal {
         epoch: u64,
         now: Timestamp,
     ) -> Result<Option<Resumed>, Error> {
-        let path = path_of(folder, attempt);
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
-        let Ok(found) = trace::read(&text) else { return Ok(None) };
-        if found.start.brief != *brief {
-            return Ok(None);
+        for earlier in epochs(folder, attempt).into_iter().filter(|earlier| *earlier < epoch) {
+            let Ok(text) = fs::read_to_string(path_of(folder, attempt, earlier)) else { continue };
+            let Ok(found) = trace::read(&text) else { continue };
+            if found.start.brief != *brief {
+                continue;
+            }
+            let Ok((agent, step)) = replay(brief.clone(), &found.turns) else { continue };
+            // A line that was being written when the worker died is left out.
+            let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+            let path = path_of(folder, attempt, epoch);
+            let journal = Self::begin(folder, path, whole, Line::Resumed { at: now, epoch })?;
+            return Ok(Some(Resumed { journal, agent, step }));
         }
-        let Ok((agent, step)) = replay(brief.clone(), &found.turns) else { return Ok(None) };
-        let doing = "taking up the journal";
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(disk(doing))?;
-        // A line that was being written when the worker died is cut off.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        file.set_len(whole as u64).map_err(disk(doing))?;
-        file.seek(SeekFrom::End(0)).map_err(disk(doing))?;
+        Ok(None)
+    }
+
+    fn begin(folder: &Path, path: PathBuf, copied: &str, line: Line) -> Result<Self, Error> {
+        let doing = "starting the journal";
+        fs::create_dir_all(folder).map_err(disk(doing))?;
+        let mut file = File::create(&path).map_err(disk(doing))?;
+        file.write_all(copied.as_bytes()).map_err(disk(doing))?;
         let mut journal = Self { file, path };
-        journal.write(&[Line::Resumed { at: now, epoch }])?;
-        Ok(Some(Resumed { journal, agent, step }))
+        journal.write(&[line])?;
+        File::open(folder).and_then(|folder| folder.sync_data()).map_err(disk(doing))?;
+        Ok(journal)
     }
 
     /// Writes one turn and what happened in it, durably.
@@ -99,11 +114,13 @@ impl Journal {
     }
 }
 
-/// Removes the journal of an attempt whose outcome is delivered or not wanted any more.
+/// Removes the journals of an attempt whose outcome is delivered or not wanted any more.
 pub(crate) fn forget(folder: &Path, attempt: &AttemptId) {
-    if let Err(error) = fs::remove_file(path_of(folder, attempt))
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(%attempt, %error, "a journal stays behind");
+    for epoch in epochs(folder, attempt) {
+        if let Err(error) = fs::remove_file(path_of(folder, attempt, epoch))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%attempt, %error, "a journal stays behind");
+        }
     }
 }

@@ -70,7 +70,7 @@ async fn an_attempt_is_taken_up_where_its_worker_left_it() {
     let first = ScriptedEngine::new().named("edgecoder-tiny").reply_with(writes("n + 3")).hang_after("");
     let stop = rig.start_worker(first, "s1");
     let task = rig.handle.submit(rig.request(), None).await.unwrap();
-    let journal = rig.journals().join(format!("{}.s0.a1.jsonl", task.id));
+    let journal = rig.journals().join(format!("{}.s0.a1.e1.jsonl", task.id));
     let turns = |needle: &str| {
         std::fs::read_to_string(&journal).map(|text| text.matches(needle).count()).unwrap_or_default()
     };
