@@ -159,10 +159,10 @@ class Postgres:
         self.run("pg_ctl", "-s", "-m", "immediate", "-D", self.folder / "cluster", "stop")
 
 
-def submit(node, repository):
+def submit(node, repository, samples=1):
     """Submits the example's request and returns the task's id."""
     done = node.ask(
-        "task", REQUEST, "--repo", str(repository), "--verify", VERIFY, "--samples", "2", "--json", "--detach"
+        "task", REQUEST, "--repo", str(repository), "--verify", VERIFY, "--samples", str(samples), "--json", "--detach"
     )
     return json.loads(done.stdout.splitlines()[-1])["task"]["id"]
 
@@ -245,7 +245,7 @@ def run(args, folder):
         print(f"a task takes {usual:.2f} s when nobody interferes", flush=True)
         for point in range(1, args.points + 1):
             node, victim = rng.choice(nodes), rng.choice(VICTIMS)
-            task = submit(node, repository)
+            task = submit(node, repository, rng.choice((1, 2)))
             time.sleep(rng.uniform(0, usual))
             # With two coordinators, either may hold the work.
             target = rng.choice(nodes)

@@ -38,13 +38,13 @@ pub trait Reads {
     fn tasks(&self, filter: TaskFilter) -> impl Future<Output = Result<Vec<Task>, Error>> + Send;
     /// Numbers.
     fn counts(&self) -> impl Future<Output = Result<Counts, Error>> + Send;
-    /// Entries of one task after a height, whichever coordinator wrote them.
+    /// Entries of one task after a place, each with its place: an order over all coordinators of the database.
     fn task_entries(
         &self,
         id: &TaskId,
         after: u64,
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<Entry>, Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<(u64, Entry)>, Error>> + Send;
     /// Coordinators that have a chain here.
     fn chains(&self) -> impl Future<Output = Result<Vec<NodeId>, Error>> + Send;
     /// Entries of one chain after a height.

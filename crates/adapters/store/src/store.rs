@@ -283,8 +283,13 @@ impl Store {
         read!(self, reads => reads.counts())
     }
 
-    /// Entries of one task after a height.
-    pub async fn task_entries(&self, id: &TaskId, after: u64, limit: u32) -> Result<Vec<Entry>, Error> {
+    /// Entries of one task after a place, each with its place, whichever coordinator wrote them.
+    pub async fn task_entries(
+        &self,
+        id: &TaskId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Entry)>, Error> {
         read!(self, reads => reads.task_entries(id, after, limit))
     }
 

@@ -298,7 +298,7 @@ pub struct TaskSummary {
 /// One thing that happened to a task; also an entry of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TaskEventView {
-    /// Position in the ledger: pass as `Last-Event-ID` to go on after it.
+    /// Place in the order of events: pass as `Last-Event-ID` to go on after it.
     pub sequence: u64,
     /// What happened.
     pub event: String,

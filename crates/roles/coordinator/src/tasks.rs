@@ -52,10 +52,10 @@ impl Handle {
         self.inner.sessions.progress(attempt)
     }
 
-    /// What happened to a task after a height of the ledger.
+    /// What happened to a task after a place in the order of events.
     pub async fn events(&self, id: &TaskId, after: u64) -> Result<Vec<TaskEventView>, Error> {
         let entries = self.inner.store.task_entries(id, after, EVENTS).await?;
-        Ok(entries.into_iter().map(view::event).collect())
+        Ok(entries.into_iter().map(|(place, entry)| view::event(place, entry)).collect())
     }
 
     /// Changes after every commit: look at `events` again.

@@ -98,11 +98,11 @@ fn result(task: &Task) -> Option<ResultView> {
     })
 }
 
-/// A ledger entry as an event of its task.
-pub fn event(entry: Entry) -> TaskEventView {
+/// A ledger entry as an event of its task, at its place among them.
+pub fn event(place: u64, entry: Entry) -> TaskEventView {
     let detail = entry.payload_json.as_deref().and_then(|text| serde_json::from_str(text).ok());
     TaskEventView {
-        sequence: entry.sequence,
+        sequence: place,
         event: entry.event_type,
         at: Timestamp::from_millis(entry.issued_at_ms),
         subtask: entry.subtask_id,

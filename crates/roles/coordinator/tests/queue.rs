@@ -108,7 +108,7 @@ fn registration(id: NodeId, key: Option<PublicKey>, level: Level) -> RegisterReq
         sandbox_mode: None,
         binary_integrity: None,
         sandbox_level: Some(level),
-        models: vec![],
+        models: vec!["tiny".into()],
         session: Some("s1".into()),
     }
 }

@@ -18,6 +18,8 @@ const PULL_WAIT_MS: u64 = 25_000;
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause after failed calls.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// Between two looks at which model the engine has.
+const MODEL_LOOK: Duration = Duration::from_secs(10);
 /// Time running attempts get to notice that the worker stops.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -72,7 +74,8 @@ impl Worker {
         }
         let mut pause = PAUSE;
         loop {
-            match self.register(&self.config.session, Vec::new(), level.level).await {
+            let models = self.models().await;
+            match self.register(&self.config.session, models, level.level).await {
                 Ok(()) => return Ok(()),
                 Err(error @ WorkError::Refused { .. }) if !error.is_retryable() => return Err(error.into()),
                 Err(error) => tracing::debug!(%error, "not registered yet"),
@@ -111,19 +114,35 @@ impl Worker {
         self.deps.source.register(request).await.map(|_| ())
     }
 
-    /// Tells the coordinator which model is there, once the engine knows; then waits for ever.
-    async fn announce_models(&self) {
+    /// The model of an engine that works; none when it cannot work as configured. Waits for one that starts.
+    async fn models(&self) -> Vec<String> {
         let mut pause = PAUSE;
         loop {
-            if let Ok(engine) = self.deps.engine.capabilities().await {
-                let level = self.deps.sandbox.probe().await.level;
-                let known = self.register(&self.config.session, vec![engine.model], level).await;
-                if known.is_ok() {
-                    return std::future::pending().await;
+            match self.deps.engine.capabilities().await {
+                Ok(engine) => return vec![engine.model],
+                Err(error) if error.is_retryable() => tracing::debug!(%error, "the engine is not ready yet"),
+                Err(error) => {
+                    tracing::error!(%error, "no model: this worker only judges");
+                    return Vec::new();
                 }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// Tells the coordinator when a model comes although there was none, or another one.
+    async fn announce_models(&self) {
+        let mut told = self.models().await;
+        loop {
+            tokio::time::sleep(MODEL_LOOK).await;
+            let models = self.models().await;
+            if models != told {
+                let level = self.deps.sandbox.probe().await.level;
+                if self.register(&self.config.session, models.clone(), level).await.is_ok() {
+                    told = models;
+                }
+            }
         }
     }
 

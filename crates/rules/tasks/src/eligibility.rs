@@ -49,6 +49,9 @@ pub enum Ineligible {
         /// The worker's.
         has: Level,
     },
+    /// Its engine has no model that works.
+    #[error("the worker has no model that works: see `edgecoder doctor`")]
+    NoModel,
     /// It does not have the model.
     #[error("the task needs model {0:?}, the worker does not have it")]
     Model(String),
@@ -68,6 +71,10 @@ pub fn eligible(row: &QueueRow, worker: &WorkerProfile) -> Result<(), Ineligible
     // An answer runs nothing.
     if row.kind != WorkKind::Answer && worker.level < row.min_level {
         return Err(Ineligible::SandboxLevel { needed: row.min_level, has: worker.level });
+    }
+    // The own worker says what it has; older clients say nothing, which means unknown.
+    if row.kind != WorkKind::Verify && worker.own && worker.models.is_empty() {
+        return Err(Ineligible::NoModel);
     }
     match &row.model {
         Some(model) if row.kind != WorkKind::Verify && !worker.models.contains(model) => {

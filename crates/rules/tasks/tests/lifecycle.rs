@@ -39,7 +39,7 @@ fn worker(name: &str, own: bool) -> WorkerProfile {
         own,
         tier: if own { PrivacyTier::Local } else { PrivacyTier::Devices },
         level: Level::S3,
-        models: vec![],
+        models: vec!["tiny".into()],
         max_concurrent: 4,
         blocked: None,
     }

@@ -14,7 +14,7 @@ fn worker(index: u8) -> WorkerProfile {
         own: index == 0,
         tier: PrivacyTier::Local,
         level: Level::S3,
-        models: vec![],
+        models: vec!["tiny".into()],
         max_concurrent: 1,
         blocked: None,
     }

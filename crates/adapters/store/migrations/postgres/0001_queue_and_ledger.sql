@@ -38,7 +38,9 @@ CREATE TABLE idempotency (
     task        TEXT NOT NULL
 );
 
+-- `position` orders what several coordinators say of one task: whoever writes holds the task's row.
 CREATE TABLE entries (
+    position    BIGINT GENERATED ALWAYS AS IDENTITY,
     coordinator TEXT    NOT NULL,
     sequence    BIGINT NOT NULL,
     id          TEXT    NOT NULL,
@@ -52,7 +54,7 @@ CREATE TABLE entries (
     hash        TEXT    NOT NULL,
     PRIMARY KEY (coordinator, sequence)
 );
-CREATE INDEX entries_by_task ON entries (task, sequence);
+CREATE INDEX entries_by_task ON entries (task, position);
 
 CREATE TABLE checkpoints (
     coordinator TEXT    NOT NULL,

@@ -83,13 +83,14 @@ impl Reads for PostgresReads {
         Ok(Counts { queued: queued.into_iter().next().unwrap_or(0), tasks: BTreeMap::from_iter(tasks) })
     }
 
-    async fn task_entries(&self, id: &TaskId, after: u64, limit: u32) -> Result<Vec<Entry>, Error> {
+    async fn task_entries(&self, id: &TaskId, after: u64, limit: u32) -> Result<Vec<(u64, Entry)>, Error> {
         let sql = format!(
-            "SELECT {ENTRY} FROM entries WHERE task = $1 AND sequence > $2 ORDER BY sequence, coordinator LIMIT $3"
+            "SELECT {ENTRY}, position FROM entries WHERE task = $1 AND position > $2 ORDER BY position LIMIT $3"
         );
         let statement =
             sqlx::query(AssertSqlSafe(sql)).bind(id.to_string()).bind(signed(after)).bind(i64::from(limit));
-        self.many("reading a task's events", statement, rows::entry).await
+        let placed = |row: &PgRow| Ok((count(row, 11)?, rows::entry(row)?));
+        self.many("reading a task's events", statement, placed).await
     }
 
     async fn chains(&self) -> Result<Vec<NodeId>, Error> {

@@ -110,13 +110,15 @@ impl Reads for SqliteReads {
         .await
     }
 
-    async fn task_entries(&self, id: &TaskId, after: u64, limit: u32) -> Result<Vec<Entry>, Error> {
+    async fn task_entries(&self, id: &TaskId, after: u64, limit: u32) -> Result<Vec<(u64, Entry)>, Error> {
         let id = id.clone();
+        // One coordinator: its heights are the places.
         self.read("reading a task's events", move |connection| {
             let sql = format!(
                 "SELECT {ENTRY} FROM entries WHERE task = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3"
             );
-            many(connection, &sql, params![id.as_str(), after, limit], rows::entry)
+            let placed = |row: &Row<'_>| rows::entry(row).map(|entry| (entry.sequence, entry));
+            many(connection, &sql, params![id.as_str(), after, limit], placed)
         })
         .await
     }

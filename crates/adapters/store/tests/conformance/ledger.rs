@@ -8,10 +8,11 @@ pub(crate) async fn a_task_tells_its_events_in_order(world: &World) {
     let leased = lease(&world.store, &own(), at(1)).await.unwrap();
     report(&world.store, &leased, &own(), answer("hi"), at(2)).await.unwrap();
     let entries = world.store.task_entries(&task.id, 0, 100).await.unwrap();
-    let told: Vec<_> = entries.iter().map(|entry| (entry.event_type.as_str(), entry.issued_at_ms)).collect();
+    let told: Vec<_> =
+        entries.iter().map(|(_, entry)| (entry.event_type.as_str(), entry.issued_at_ms)).collect();
     let at = |ms| at(ms).as_millis();
     assert_eq!(told, [("task_enqueue", at(0)), ("task_claim", at(1)), ("task_complete", at(2))]);
-    let page = world.store.task_entries(&task.id, entries[0].sequence, 1).await.unwrap();
+    let page = world.store.task_entries(&task.id, entries[0].0, 1).await.unwrap();
     assert_eq!(page, entries[1..2]);
 }
 

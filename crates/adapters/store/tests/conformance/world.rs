@@ -176,7 +176,7 @@ pub(crate) fn worker(name: &str) -> WorkerProfile {
         own: false,
         tier: PrivacyTier::Devices,
         level: Level::S3,
-        models: vec![],
+        models: vec!["tiny".into()],
         max_concurrent: 1_000,
         blocked: None,
     }
