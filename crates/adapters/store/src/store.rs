@@ -166,6 +166,12 @@ impl Store {
         }
     }
 
+    /// Returns when the writer has ended: nothing can be kept any more. While this process wants to go on, that
+    /// is a bug in a rule, and starting again is the cure.
+    pub async fn ended(&self) {
+        self.jobs.closed().await;
+    }
+
     /// Lets the writer finish what it has and ends it. Other handles get [`Error::Closed`] from then on.
     pub async fn close(self) {
         let Self { jobs, reader, thread, .. } = self;
