@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use edgecoder_base::{NodeId, NodeKey, PublicKey, Timestamp};
-use edgecoder_protocol::Decomposer;
 use edgecoder_protocol::api::status::{Features, Identity};
+use edgecoder_protocol::{Decomposer, ErrorCode};
 use edgecoder_store::{BlobDir, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +64,9 @@ impl Coordinator {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => Ok(()),
+            () = self.handle.inner.store.ended() => {
+                Err(Error::new(ErrorCode::Internal, "the store's writer ended unexpectedly"))
+            }
             never = reaper::run(&self.handle) => never,
         }
     }
@@ -110,10 +113,7 @@ impl Handle {
         let blobs = self.inner.blobs.clone();
         match tokio::task::spawn_blocking(move || work(&blobs)).await {
             Ok(result) => result.map_err(|error| Error::from_blobs(doing, &error)),
-            Err(_panicked) => Err(Error::new(
-                edgecoder_protocol::ErrorCode::Internal,
-                format!("{doing} failed unexpectedly"),
-            )),
+            Err(_panicked) => Err(Error::new(ErrorCode::Internal, format!("{doing} failed unexpectedly"))),
         }
     }
 }
