@@ -5,7 +5,7 @@ use edgecoder_inference::{CompletionRequest, Error, ScriptedEngine};
 use crate::rig::Rig;
 
 /// Answers as the shipped model does: goes on where the prompt's prefill ends.
-fn writes(
+pub(crate) fn writes(
     body: &'static str,
 ) -> impl Fn(&CompletionRequest) -> Result<String, Error> + Send + Sync + 'static {
     move |request| {

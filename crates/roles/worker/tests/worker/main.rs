@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here fails")]
 
 mod forged;
+mod hostile;
 mod loops;
 mod rig;
