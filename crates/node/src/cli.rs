@@ -6,6 +6,7 @@ mod context;
 mod follow;
 mod freeze;
 mod ledger;
+mod progress;
 mod render;
 mod replay;
 mod session;
@@ -18,7 +19,7 @@ mod up;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use edgecoder_base::{AttemptId, PrivacyTier, TaskId};
+use edgecoder_base::{PrivacyTier, TaskId};
 
 use crate::env::Env;
 use crate::error::{Error, Exit};
@@ -263,9 +264,9 @@ pub(crate) enum TaskCommand {
     Trace {
         /// The task
         id: TaskId,
-        /// The attempt
+        /// The attempt, as `task attempts` lists it
         #[arg(long)]
-        attempt: Option<AttemptId>,
+        attempt: Option<String>,
     },
     /// Stop a task
     Cancel {

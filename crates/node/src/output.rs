@@ -6,6 +6,9 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::env::Env;
 
+/// Folded text keeps at least this width, however narrow the terminal.
+const NARROWEST: usize = 24;
+
 /// What text stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -26,6 +29,8 @@ pub(crate) enum Style {
 pub(crate) struct Output {
     color: bool,
     live: bool,
+    /// Width of a line of the result; none where nobody looks and lines stay whole.
+    columns: Option<usize>,
 }
 
 impl Output {
@@ -34,18 +39,61 @@ impl Output {
         let set = |name| env.get(name).is_some_and(|value| !value.is_empty());
         let dumb = env.get("TERM").is_some_and(|term| term == "dumb");
         let color = io::stdout().is_terminal() && !set("NO_COLOR") && !dumb;
-        Self { color, live: io::stderr().is_terminal() && !dumb }
+        let columns = console::Term::stdout().size_checked().map(|(_, columns)| columns.into());
+        Self { color, live: io::stderr().is_terminal() && !dumb, columns }
     }
 
     /// No colour, no live display.
     #[cfg(test)]
     pub(crate) const fn plain() -> Self {
-        Self { color: false, live: false }
+        Self { color: false, live: false, columns: None }
+    }
+
+    /// As on a terminal of `columns`, without colour.
+    #[cfg(test)]
+    pub(crate) const fn of_width(columns: usize) -> Self {
+        Self { color: false, live: false, columns: Some(columns) }
     }
 
     /// Whether a person watches and a display may be redrawn.
     pub(crate) const fn is_live(self) -> bool {
         self.live
+    }
+
+    /// Whether lines have a width that they should keep to.
+    pub(crate) const fn has_width(self) -> bool {
+        self.columns.is_some()
+    }
+
+    /// `text` cut to the width of the terminal, with a sign that it was.
+    pub(crate) fn fit(self, text: &str) -> String {
+        match self.columns {
+            Some(columns) => console::truncate_str(text, columns, "…").into_owned(),
+            None => text.to_owned(),
+        }
+    }
+
+    /// `text` behind `head`, folded between words to the width of the terminal; what follows the first line stands
+    /// below its beginning.
+    pub(crate) fn fold(self, head: &str, text: &str) -> String {
+        let indent = console::measure_text_width(head);
+        let room = self.columns.map_or(usize::MAX, |columns| columns.saturating_sub(indent).max(NARROWEST));
+        let mut folded = head.to_owned();
+        let mut used = 0;
+        for word in text.split_whitespace() {
+            let width = console::measure_text_width(word);
+            if used > 0 && used + 1 + width > room {
+                folded.push('\n');
+                folded.push_str(&" ".repeat(indent));
+                used = 0;
+            } else if used > 0 {
+                folded.push(' ');
+                used += 1;
+            }
+            folded.push_str(word);
+            used += width;
+        }
+        folded
     }
 
     /// `text` in `style`, where colour is allowed.
@@ -104,8 +152,26 @@ mod tests {
     }
 
     #[test]
+    fn lines_keep_to_the_terminal_and_stay_whole_elsewhere() {
+        let check = |columns: Option<usize>, folded: &str, fitted: &str| {
+            let out = columns.map_or_else(Output::plain, Output::of_width);
+            let text = "count the vowels of a text, whatever their case";
+            assert_eq!(out.fold("  why  ", text), folded, "{columns:?}");
+            assert_eq!(out.fit(text), fitted, "{columns:?}");
+        };
+        let whole = "count the vowels of a text, whatever their case";
+        check(None, "  why  count the vowels of a text, whatever their case", whole);
+        check(
+            Some(34),
+            "  why  count the vowels of a text,\n       whatever their case",
+            "count the vowels of a text, whate…",
+        );
+        check(Some(5), "  why  count the vowels of a\n       text, whatever their\n       case", "coun…");
+    }
+
+    #[test]
     fn there_is_no_colour_where_none_is_wanted() {
         assert_eq!(Output::plain().paint(Style::Bad, "x"), "x");
-        assert_eq!(Output { color: true, live: false }.paint(Style::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+        assert_eq!(Output { color: true, ..Output::plain() }.paint(Style::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
     }
 }

@@ -17,7 +17,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause before a reconnect.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// The events of one task, in order, without repetition.
+/// What tells how far a running attempt is: a hint that no ledger keeps, so it moves no position and may repeat.
+const PROGRESS: &str = "progress";
+
+/// The events of one task, in order, without repetition; between them `progress` events of what runs.
 #[derive(Debug)]
 pub struct TaskEvents {
     client: ApiClient,
@@ -37,6 +40,9 @@ impl TaskEvents {
     pub async fn next(&mut self) -> Result<Option<TaskEventView>, Error> {
         loop {
             if let Some(event) = self.ready.pop_front() {
+                if event.event == PROGRESS {
+                    return Ok(Some(event));
+                }
                 if self.after.is_some_and(|after| event.sequence <= after) {
                     continue;
                 }

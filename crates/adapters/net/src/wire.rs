@@ -18,6 +18,8 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) const TRANSFER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Connections kept open per host: a worker waits on a pull and a heartbeat while it moves blobs.
 const IDLE_CONNECTIONS: usize = 8;
+/// How long one is kept unused: half of what a door allows, so that none is taken up while it is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest JSON answer: a page of 1,000 ledger records with their payloads fits several times.
 pub(crate) const MAX_JSON_BYTES: usize = 16 * 1024 * 1024;
 /// Largest error body read, and how much of a foreign one is shown.
@@ -43,6 +45,7 @@ impl Wire {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .user_agent(concat!("edgecoder/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(Error::Client)?;

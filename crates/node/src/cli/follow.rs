@@ -1,18 +1,13 @@
-//! Watching a task: a live line on a terminal, plain lines elsewhere, JSON for programs.
-
-use std::time::Duration;
+//! Watching a task: lines that move on a terminal, plain lines elsewhere, JSON for programs.
 
 use edgecoder_base::TaskId;
 use edgecoder_net::ApiClient;
 use edgecoder_protocol::api::tasks::TaskView;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use super::progress::Progress;
 use super::{Context, render};
 use crate::error::{Error, Exit};
-
-/// How often the live line moves.
-const TICK: Duration = Duration::from_millis(120);
 
 /// Shows the task's events until it waits for nobody but a person, then its result.
 pub(super) async fn follow(
@@ -22,18 +17,17 @@ pub(super) async fn follow(
     json: bool,
 ) -> Result<Exit, Error> {
     let out = context.out;
-    let live = live_line(context, json);
+    let mut progress = (!json).then(|| Progress::new(out));
     let mut events = client.events(id, None);
     while let Some(event) = events.next().await? {
-        if json {
-            out.line(json!({ "event": event }));
-            continue;
+        match &mut progress {
+            Some(progress) => progress.tell(&event),
+            None => out.line(json!({ "event": event })),
         }
-        let line = render::event(&event);
-        live.set_message(line.clone());
-        live.suspend(|| out.note(format_args!("  {line}")));
     }
-    live.finish_and_clear();
+    if let Some(progress) = progress {
+        progress.end();
+    }
     let task = client.task(id).await?;
     if json {
         out.line(json!({ "task": task }));
@@ -50,18 +44,6 @@ async fn show_result(context: &Context, client: &ApiClient, task: &TaskView) -> 
     }
     context.out.raw(&render::task(context.out, task));
     Ok(())
-}
-
-fn live_line(context: &Context, json: bool) -> ProgressBar {
-    if json || !context.out.is_live() {
-        return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-    }
-    let line = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-        line.set_style(style);
-    }
-    line.enable_steady_tick(TICK);
-    line
 }
 
 /// What the task's state means to a script.

@@ -81,9 +81,9 @@ async fn show(
         }
         let at = edgecoder_base::Timestamp::from_millis(entry.issued_at_ms);
         let task = entry.task_id.as_ref().map(ToString::to_string).unwrap_or_default();
-        let line =
-            format!("{:>6}  {at}  {:<18}  {task}  {}", entry.sequence, entry.event_type, entry.actor_id);
-        context.out.line(harmless(&line));
+        let (sequence, event, actor) = (entry.sequence, &entry.event_type, &entry.actor_id);
+        let line = format!("{sequence:>4}  {event:<14}  {task:<37}  {at}  {actor}");
+        context.out.line(context.out.fit(&harmless(&line)));
     }
     if let Some(next) = page.next {
         context.out.note(format_args!("more: edgecoder ledger show --after {next}"));

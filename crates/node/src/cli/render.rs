@@ -1,14 +1,15 @@
 //! Tasks, attempts, events and diffs as lines for people.
 
-use std::fmt::Write as _;
+use std::time::Duration;
 
-use edgecoder_protocol::api::tasks::{AttemptView, ResultView, TaskEventView, TaskView};
+use edgecoder_base::Timestamp;
+use edgecoder_protocol::api::tasks::{AttemptView, ResultView, TaskEventView, TaskSummary, TaskView};
 use serde_json::Value;
 
 use crate::output::{Output, Style, harmless};
 
-/// Width at which a request's first line is cut.
-const TITLE_CHARS: usize = 100;
+/// How much of a request is shown: it may be 20,000 characters long.
+const REQUEST_CHARS: usize = 600;
 
 /// The style a state is shown in.
 fn style(state: &str) -> Style {
@@ -20,86 +21,142 @@ fn style(state: &str) -> Style {
     }
 }
 
-/// A task in full.
+/// A task in full, with what can be done next.
 pub(super) fn task(out: Output, task: &TaskView) -> String {
-    let mut text = String::new();
-    let title: String =
-        harmless(task.request.lines().next().unwrap_or_default()).chars().take(TITLE_CHARS).collect();
     let state = out.paint(style(&task.state), harmless(&task.state));
-    let _ = writeln!(text, "{}  {state}", out.paint(Style::Strong, &task.id));
-    let _ = writeln!(text, "  {title}");
+    let mut lines = vec![format!("{}  {state}", out.paint(Style::Strong, &task.id))];
+    let mut add = |label: &str, text: &str| lines.push(out.fold(&format!("  {label:<10}"), text));
+    add("request", &excerpt(&task.request));
     if let Some(reason) = &task.reason {
-        let _ = writeln!(text, "  {}", harmless(reason));
+        add("because", &harmless(reason));
     }
     if let Some(verifier) = &task.verifier {
-        let hidden = if task.has_hidden_verifier { " and a hidden part" } else { "" };
-        let _ = writeln!(text, "  verifier: {}{hidden}", harmless(&verifier.command));
+        let hidden = if task.has_hidden_verifier { ", and a hidden part" } else { "" };
+        add("verifier", &format!("{}{hidden}", harmless(&verifier.command)));
     }
-    let _ =
-        writeln!(text, "  privacy {}, priority {}, {} sample(s)", task.privacy, task.priority, task.samples);
+    let (privacy, priority, samples) = (task.privacy, task.priority, task.samples);
+    let plural = if samples == 1 { "" } else { "s" };
+    add("terms", &format!("privacy {privacy}, priority {priority}, {samples} sample{plural}"));
+    if let Some(result) = &task.result {
+        add("result", &proof(out, result));
+    }
+    add("effort", &effort(task));
+    if let Some(output) = &task.output {
+        lines.push(harmless(output));
+    }
+    lines.extend(plan(out, task));
+    lines.extend(next_steps(out, task));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The request's first paragraph, bounded.
+fn excerpt(request: &str) -> String {
+    let first = harmless(request.trim().split("\n\n").next().unwrap_or_default());
+    let mut text: String = first.chars().take(REQUEST_CHARS).collect();
+    if text.len() < request.trim().len() {
+        text.push_str(" …");
+    }
+    text
+}
+
+/// What the task cost so far.
+fn effort(task: &TaskView) -> String {
+    let usage = &task.usage;
+    let took = task.ended_at.unwrap_or(task.updated_at).since(task.created_at).as_secs_f64();
+    format!(
+        "{} tokens read, {} written, {} executions, {took:.1} s",
+        usage.prompt_tokens, usage.output_tokens, usage.executions
+    )
+}
+
+/// The attempts, below their subtasks when there are several.
+fn plan(out: Output, task: &TaskView) -> Vec<String> {
+    let mut lines = Vec::new();
+    let several = task.subtasks.len() > 1;
     for subtask in &task.subtasks {
-        let _ = writeln!(
-            text,
-            "  {}  {}",
-            subtask.id,
-            out.paint(style(&subtask.state), harmless(&subtask.state))
-        );
+        if several {
+            let state = out.paint(style(&subtask.state), harmless(&subtask.state));
+            let what = excerpt(&subtask.request);
+            lines.push(out.fit(&format!("  {:<10}{state}  {what}", short(subtask.id.as_str()))));
+        }
         for one in &subtask.attempts {
-            let _ = writeln!(text, "    {}", attempt(out, one));
+            lines.push(out.fit(&format!("    {}", attempt(out, one))));
+            lines.extend(why(one).map(|why| out.fold(&format!("    {:<11}", ""), &why)));
         }
     }
-    text.push_str(&result(out, task));
-    text
+    lines
+}
+
+/// What a person may do with a task that has something to show.
+fn next_steps(out: Output, task: &TaskView) -> Vec<String> {
+    let id = &task.id;
+    let mut steps = Vec::new();
+    if task.result.is_some() {
+        steps.push(("diff", format!("edgecoder task diff {id}")));
+        steps.push(("apply", format!("edgecoder apply {id}")));
+        steps.push(("trace", format!("edgecoder task trace {id}")));
+    } else {
+        let traced =
+            task.subtasks.iter().flat_map(|subtask| &subtask.attempts).rfind(|one| one.trace.is_some());
+        let trace =
+            |one: &AttemptView| format!("edgecoder task trace {id} --attempt {}", short(one.id.as_str()));
+        steps.extend(traced.map(|one| ("trace", trace(one))));
+    }
+    // Never folded: they are meant to be copied.
+    let line =
+        |(label, command): (&str, String)| format!("  {label:<10}{}", out.paint(Style::Strong, command));
+    steps.into_iter().map(line).collect()
 }
 
 /// One attempt as a line.
 pub(super) fn attempt(out: Output, attempt: &AttemptView) -> String {
-    let mut line = format!(
-        "{}  {:<6}  {}",
-        attempt.id,
-        attempt.kind.as_str(),
-        out.paint(style(&attempt.state), harmless(&attempt.state))
-    );
-    if let Some(model) = &attempt.model {
-        let _ = write!(line, "  {}", harmless(model));
-    }
-    if attempt.usage.output_tokens > 0 {
-        let _ = write!(line, "  {} tokens", attempt.usage.output_tokens);
-    }
-    let why = attempt.rejections.first().map(ToString::to_string).or_else(|| attempt.detail.clone());
-    if let Some(why) = why {
-        let _ = write!(line, "  {}", harmless(why.lines().next().unwrap_or_default()));
-    }
-    line
+    let (id, kind) = (short(attempt.id.as_str()), attempt.kind.as_str());
+    let state = out.paint(style(&attempt.state), format_args!("{:<9}", harmless(&attempt.state)));
+    let tokens = match attempt.usage.output_tokens {
+        0 => String::new(),
+        tokens => format!("{tokens} tokens"),
+    };
+    let took = match (attempt.started_at, attempt.ended_at) {
+        (Some(started), Some(ended)) => format!("{:.1} s", ended.since(started).as_secs_f64()),
+        _ => String::new(),
+    };
+    let model = attempt.model.as_deref().map(harmless).unwrap_or_default();
+    let line = format!("{id:<9}  {kind:<6}  {state}  {tokens:>12}  {took:>8}  {model}");
+    line.trim_end().to_owned()
 }
 
-/// How a task stands at its end, with what can be done next.
-pub(super) fn result(out: Output, task: &TaskView) -> String {
-    let mut text = String::new();
-    let usage = &task.usage;
-    if let Some(result) = &task.result {
-        text.push_str(&proof(out, result));
+/// Why an attempt ended as it did.
+pub(super) fn why(attempt: &AttemptView) -> Option<String> {
+    let why = attempt.rejections.first().map(ToString::to_string).or_else(|| attempt.detail.clone())?;
+    Some(harmless(why.lines().next().unwrap_or_default()))
+}
+
+/// A task as a line of a list: its age where there is little room, the time itself elsewhere.
+pub(super) fn summary(out: Output, task: &TaskSummary, now: Timestamp) -> String {
+    let state = out.paint(style(&task.state), format_args!("{:<9}", harmless(&task.state)));
+    let title = harmless(&task.title);
+    if !out.has_width() {
+        return format!("{}  {}  {state}  {title}", task.id, task.created_at);
     }
-    if let Some(output) = &task.output {
-        let _ = writeln!(text, "{}", harmless(output));
+    let age = age(now.since(task.created_at));
+    out.fit(&format!("{}  {age:>6}  {state}  {title}", task.id))
+}
+
+/// A duration in its largest unit.
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3_600 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
     }
-    if task.ended_at.is_some() || task.result.is_some() {
-        let took = task.ended_at.unwrap_or(task.updated_at).since(task.created_at);
-        let _ = writeln!(
-            text,
-            "  {} tokens read, {} written, {} executions, {:.1} s",
-            usage.prompt_tokens,
-            usage.output_tokens,
-            usage.executions,
-            took.as_secs_f64()
-        );
-    }
-    if task.result.is_some() {
-        let _ = writeln!(text, "  diff:  edgecoder task diff {}", task.id);
-        let _ = writeln!(text, "  apply: edgecoder apply {}", task.id);
-        let _ = writeln!(text, "  trace: edgecoder task trace {}", task.id);
-    }
-    text
+}
+
+/// The part of an id that tells siblings apart: a task's subtasks and attempts all begin with the task's id.
+pub(super) fn short(id: &str) -> &str {
+    // From the right: a task's own id may hold dots.
+    id.rfind(".s").and_then(|at| id.get(at + 1..)).unwrap_or(id)
 }
 
 fn proof(out: Output, result: &ResultView) -> String {
@@ -110,7 +167,7 @@ fn proof(out: Output, result: &ResultView) -> String {
     };
     let tests = result.tests.map(|tests| format!(", {} tests passed, {} failed", tests.passed, tests.failed));
     format!(
-        "  {word}: +{} -{} lines{}, sandbox level {}\n",
+        "{word}: +{} -{} lines{}, sandbox level {}",
         result.lines_added,
         result.lines_removed,
         tests.unwrap_or_default(),
@@ -121,16 +178,17 @@ fn proof(out: Output, result: &ResultView) -> String {
 /// One event as a line: what happened, and the details that fit.
 pub(super) fn event(event: &TaskEventView) -> String {
     let detail = &event.detail;
-    let text = |key: &str| detail.get(key).map(short).unwrap_or_default();
-    let attempt = text("attempt");
+    let text = |key: &str| detail.get(key).map(brief).unwrap_or_default();
+    let name = |key: &str| short(&text(key)).to_owned();
+    let attempt = name("attempt");
     let what = match event.event.as_str() {
         "task_enqueue" => "queued".to_owned(),
         "task_claim" => format!("{attempt} taken by {}", event.actor),
         "task_requeue" => format!("{attempt} waits again: {}", text("why")),
         "task_complete" => format!("{attempt} ended: {}", text("outcome")),
         "task_verdict" => match detail.get("passed").and_then(Value::as_bool) {
-            Some(true) => format!("{} proven by the origin{}", text("of"), counts(detail)),
-            _ => format!("{} refused by the origin: {}", text("of"), text("reasons")),
+            Some(true) => format!("{} proven by the origin{}", name("of"), counts(detail)),
+            _ => format!("{} refused by the origin: {}", name("of"), text("reasons")),
         },
         "subtask_done" => format!("subtask done by {attempt}"),
         "task_escalate" => format!("escalated to {}", text("to")),
@@ -156,10 +214,10 @@ fn counts(detail: &Value) -> String {
 }
 
 /// A JSON value as a few words.
-fn short(value: &Value) -> String {
+fn brief(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(short).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(brief).collect::<Vec<_>>().join(", "),
         Value::Null => String::new(),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }

@@ -1,5 +1,6 @@
 //! `edgecoder task list|show|watch|diff|attempts|trace|cancel` and `edgecoder review`.
 
+use edgecoder_base::{AttemptId, TaskId};
 use edgecoder_net::{ApiClient, TaskQuery};
 use edgecoder_protocol::api::tasks::{ReviewDecision, ReviewRequest, TaskView};
 use serde::Serialize;
@@ -38,11 +39,15 @@ async fn perform(context: &Context, client: &ApiClient, command: TaskCommand) ->
             if json.json {
                 out.line(as_json(&attempts));
             } else {
-                attempts.iter().for_each(|attempt| out.line(render::attempt(out, attempt)));
+                for attempt in &attempts {
+                    let why = render::why(attempt).map(|why| format!("  {why}")).unwrap_or_default();
+                    out.line(out.fit(&format!("{}{why}", render::attempt(out, attempt))));
+                }
             }
             Ok(Exit::Done)
         }
         TaskCommand::Trace { id, attempt } => {
+            let attempt = attempt.map(|attempt| attempt_of(&id, &attempt)).transpose()?;
             out.raw(&harmless(&client.trace(&id, attempt.as_ref()).await?));
             Ok(Exit::Done)
         }
@@ -52,6 +57,12 @@ async fn perform(context: &Context, client: &ApiClient, command: TaskCommand) ->
             Ok(Exit::Done)
         }
     }
+}
+
+/// The attempt that was named, in full or as it is shown below its task.
+fn attempt_of(task: &TaskId, named: &str) -> Result<AttemptId, Error> {
+    let whole = if named.starts_with(task.as_str()) { named.to_owned() } else { format!("{task}.{named}") };
+    AttemptId::new(whole).map_err(|error| Error::Usage(error.to_string()))
 }
 
 async fn list(
@@ -67,8 +78,7 @@ async fn list(
         if json {
             context.out.line(as_json(task));
         } else {
-            let line = format!("{}  {}  {:<9}  {}", task.id, task.created_at, task.state, task.title);
-            context.out.line(harmless(&line));
+            context.out.line(render::summary(context.out, task, crate::roles::now()));
         }
     }
     if page.next.is_some() && !json {

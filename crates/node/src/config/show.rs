@@ -17,6 +17,9 @@ const SECRETS: &[&str] = &[
     "worker.registration_token",
 ];
 
+/// Origins stand below one another, except behind lines longer than this.
+const ALIGNED: usize = 48;
+
 /// Whether the value of `key` must not be shown.
 pub(super) fn is_secret(key: &str) -> bool {
     SECRETS.contains(&key)
@@ -35,9 +38,11 @@ pub(crate) fn show(loaded: &Loaded) -> String {
         let toml::Value::Table(body) = body else { continue };
         let gap = if text.is_empty() { "" } else { "\n" };
         let _ = writeln!(text, "{gap}[{section}]");
-        for (key, value) in body {
+        let lines: Vec<_> = body.iter().map(|(key, value)| (key, format!("{key} = {value}"))).collect();
+        let wide = lines.iter().map(|(_, line)| line.len()).filter(|len| *len <= ALIGNED).max().unwrap_or(0);
+        for (key, line) in lines {
             let origin = loaded.origin(&format!("{section}.{key}"));
-            let _ = writeln!(text, "{key} = {value}  # {origin}");
+            let _ = writeln!(text, "{line:<wide$}  # {origin}");
         }
     }
     text

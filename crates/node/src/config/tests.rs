@@ -102,7 +102,7 @@ fn all_problems_come_at_once_with_their_origin() {
     the settings have 9 problem(s)
       edgecoder.toml:1: port: settings stand in sections, like [node]
       edgecoder.toml:3: coordinator.port: invalid type: string "x", expected u16
-      edgecoder.toml:4: coordinator.prot: unknown field `prot`, expected one of `bind`, `port`, `public_url`, `database_url`, `mesh_token`, `admin_token`, `registration_tokens`
+      edgecoder.toml:4: coordinator.prot: unknown field `prot`, expected one of `bind`, `port`, `public_url`, `database_url`, `blob_dir`, `mesh_token`, `admin_token`, `registration_tokens`
       edgecoder.toml:5: coordinator.bind: invalid IP address syntax
       edgecoder.toml:7: nodes: unknown section
       COORDINATOR_PORT: coordinator.port: invalid value: integer `99999`, expected u16
@@ -182,7 +182,9 @@ fn secrets_are_neither_printed_nor_quoted_in_errors() {
         loaded(file, &[("DATABASE_URL", "postgres://u:hunter2@h/d"), ("INFERENCE_AUTH_TOKEN", "hunter2")]);
     let shown = show(&loaded);
     assert!(
-        !shown.contains("hunter2") && shown.contains("mesh_token = \"(hidden)\"  # edgecoder.toml:2"),
+        !shown.contains("hunter2")
+            && shown.contains("mesh_token = \"(hidden)\"  ")
+            && shown.contains("# edgecoder.toml:2"),
         "{shown}"
     );
     assert!(!format!("{loaded:?}").contains("hunter2"));

@@ -1,9 +1,11 @@
 //! A code attempt: the agent decides, we perform, and every turn is journalled before the next step.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use edgecoder_agent::{Agent, Brief, Entry, Interruption, Observation, Profile, Standing, Step};
+use edgecoder_agent::test_report::{self, Counts};
+use edgecoder_agent::{Agent, Brief, Entry, Interruption, Observation, Phase, Profile, Standing, Step};
 use edgecoder_base::Usage;
 use edgecoder_inference::Capabilities;
 use edgecoder_protocol::Assignment;
@@ -44,8 +46,9 @@ impl CodeAttempt<'_> {
                 self.turn(&mut agent, &mut journal, seen).await?
             }
         };
+        let mut tested = None;
         loop {
-            self.beat.phase(phase_word(&agent));
+            self.beat.phase(&phase(&agent, tested.as_ref()));
             let performed = self.perform(&checkout, &step, &mut sandbox, &mut level);
             let observation = tokio::select! {
                 biased;
@@ -56,6 +59,9 @@ impl CodeAttempt<'_> {
                     None => break,
                 },
             };
+            if let Observation::TestReport(report) = &observation {
+                tested = test_report::counts(&format!("{}\n{}", report.stdout_tail, report.stderr_tail));
+            }
             step = self.turn(&mut agent, &mut journal, observation).await?;
         }
         let mut usage = agent.usage();
@@ -174,14 +180,20 @@ fn open_journal(
     Ok((Agent::new(brief), journal, None))
 }
 
-fn phase_word(agent: &Agent) -> &'static str {
-    use edgecoder_agent::Phase;
-    match agent.phase() {
+/// What the agent is doing, for people; with what the last run of the tests said while it mends their failures.
+fn phase(agent: &Agent, tested: Option<&Counts>) -> Cow<'static, str> {
+    let word = match agent.phase() {
         Phase::Reading => "reading",
         Phase::Planning => "planning",
         Phase::Coding => "coding",
         Phase::Repairing => "repairing",
         Phase::Testing => "testing",
         Phase::Done => "done",
+    };
+    match tested {
+        Some(Counts { passed, failed, .. }) if *failed > 0 => {
+            Cow::Owned(format!("{word} ({failed} of {} tests failed)", passed.saturating_add(*failed)))
+        }
+        _ => Cow::Borrowed(word),
     }
 }

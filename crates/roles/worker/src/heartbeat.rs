@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 const WAIT: Duration = Duration::from_secs(10);
 /// Between two calls at least, when only progress changed.
 const PROGRESS: Duration = Duration::from_millis(500);
+/// Between two calls at least, when only the number of tokens grew: each call is a write of the origin.
+const COUNTING: Duration = Duration::from_secs(2);
 /// After a failed call.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -87,6 +89,20 @@ impl Leases {
         self.running.lock().iter().map(held).collect()
     }
 
+    fn written(&self) -> u64 {
+        self.running.lock().values().map(|running| running.beat.deltas.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Returns when more tokens are written than `told`.
+    async fn wrote_more(&self, told: u64) {
+        loop {
+            tokio::time::sleep(COUNTING).await;
+            if self.written() != told {
+                return;
+            }
+        }
+    }
+
     fn stop(&self, attempts: &[AttemptId]) {
         let running = self.running.lock();
         for attempt in attempts {
@@ -100,6 +116,7 @@ impl Leases {
     /// Beats until dropped.
     pub(crate) async fn beat(&self, source: &dyn WorkSource, agent_id: &NodeId) {
         loop {
+            let told = self.written();
             let leases = self.held();
             if leases.is_empty() {
                 self.changed.notified().await;
@@ -125,6 +142,7 @@ impl Leases {
                 tokio::select! {
                     () = self.changed.notified() => (),
                     () = progressed => (),
+                    () = self.wrote_more(told) => (),
                 }
             };
             tokio::select! {

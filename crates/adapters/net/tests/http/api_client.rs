@@ -33,6 +33,13 @@ fn sse(sequence: u64) -> String {
     )
 }
 
+fn progress(after: u64, tokens: u64) -> String {
+    format!(
+        "event: progress\ndata: {{\"sequence\":{after},\"event\":\"progress\",\
+         \"at\":\"2026-11-22T08:58:05.123Z\",\"actor\":\"a\",\"detail\":{{\"output_tokens\":{tokens}}}}}\n\n"
+    )
+}
+
 fn view(state: &str) -> serde_json::Value {
     serde_json::json!({
         "id": "t1", "state": state, "request": "r", "has_hidden_verifier": false, "privacy": "devices",
@@ -98,6 +105,27 @@ async fn events_go_on_after_the_last_one_seen_when_the_connection_is_lost() {
     }
     assert_eq!(seen, [1, 2, 3, 4]);
     assert_eq!(*script.asked.lock(), [None, Some("2".to_owned()), Some("3".to_owned())]);
+}
+
+#[tokio::test]
+async fn progress_is_passed_on_and_moves_no_position() {
+    let script = Script::default();
+    *script.bodies.lock() = vec![
+        (format!("{}{}{}", progress(0, 1), sse(1), progress(1, 2)), End::Clean),
+        (format!("{}{}{}", progress(1, 3), sse(1), sse(2)), End::Clean),
+    ];
+    let router = Router::new()
+        .route("/tasks/t1/events", get(events))
+        .route("/tasks/t1", get(state))
+        .with_state(script.clone());
+    let door = serve(router).await;
+    let mut events = ApiClient::build(&door.url, None).unwrap().events(&task(), None);
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await.unwrap() {
+        seen.push((event.sequence, event.detail["output_tokens"].as_u64()));
+    }
+    assert_eq!(seen, [(0, Some(1)), (1, None), (1, Some(2)), (1, Some(3)), (2, None)]);
+    assert_eq!(*script.asked.lock(), [None, Some("1".to_owned())]);
 }
 
 #[tokio::test]
