@@ -130,7 +130,10 @@ impl Handle {
 
     async fn split(&self, id: &TaskId, spec: &Spec, language: Option<String>) -> Result<Plan, Error> {
         let Some(decomposer) = &self.inner.decomposer else {
-            return Ok(Plan::single(&spec.request));
+            return Ok(Plan::unsplit(
+                &spec.request,
+                "this coordinator has nobody to split requests".to_owned(),
+            ));
         };
         let request = DecomposeRequest {
             task_id: id.clone(),
@@ -145,13 +148,16 @@ impl Handle {
                 "the request could not be split; nothing was stored",
             )
         })?;
+        if let Some(why) = reply.fallback {
+            return Ok(Plan::unsplit(&spec.request, why));
+        }
         let parts = reply.subtasks.into_iter().map(|part| PlannedSubtask {
             request: part.input,
             depends_on: part.depends_on,
             ..PlannedSubtask::default()
         });
-        // A plan is never trusted further than its shape: one that is not usable becomes one subtask.
-        Ok(Plan::new(parts.collect()).unwrap_or_else(|_| Plan::single(&spec.request)))
+        // A plan is never trusted further than its shape.
+        Ok(Plan::new(parts.collect()).unwrap_or_else(|no| Plan::unsplit(&spec.request, no.to_string())))
     }
 
     /// Refuses what no connected worker could ever run, naming what stands in the way. Without any worker

@@ -1,6 +1,6 @@
 //! An answer: one completion of a prompt that has no repository.
 
-use edgecoder_agent::{Message, Prompt, Role};
+use edgecoder_agent::{Message, Observation, Prompt, Role};
 use edgecoder_base::Usage;
 use edgecoder_protocol::Assignment;
 use edgecoder_protocol::work::{Outcome, Report};
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     };
     let observed = perform::complete(deps, &prompt, assignment.model.clone(), beat, stop).await?;
     let (outcome, usage) = match observed {
-        edgecoder_agent::Observation::Completion { text, usage, .. } => {
+        Observation::Completion { text, usage, .. } => {
             let usage = Usage {
                 completions: 1,
                 prompt_tokens: u64::from(usage.prompt_tokens),
@@ -41,10 +41,14 @@ pub(crate) async fn run(
             };
             (Outcome::Answer { ok: true, output: text }, usage)
         }
-        other => {
-            let output = format!("the model did not answer: {other:?}");
+        Observation::CompletionFailed(failure) => {
+            let output = format!("the model did not answer: {failure:?}");
             (Outcome::Answer { ok: false, output }, Usage::default())
         }
+        Observation::Started(_)
+        | Observation::Files { .. }
+        | Observation::TestReport(_)
+        | Observation::Interrupted(_) => return Err(Error::Bug("asking the engine")),
     };
     Ok(Report { outcome, usage, model: Some(engine.model), trace: None, level: None })
 }

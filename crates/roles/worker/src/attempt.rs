@@ -27,7 +27,7 @@ pub(crate) async fn run(
     work: Assignment,
     shutdown: &CancellationToken,
 ) {
-    let span = tracing::info_span!("attempt", task = %work.task, attempt = %work.attempt, epoch = work.epoch);
+    let span = tracing::info_span!("attempt", task = %work.task, subtask = %work.subtask, attempt = %work.attempt, epoch = work.epoch);
     async {
         let lease = leases.hold(&work.attempt, work.epoch, shutdown.child_token());
         let result = perform(config, deps, &work, &lease).await;

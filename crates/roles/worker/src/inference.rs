@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use edgecoder_agent::{Profile, split, target};
 use edgecoder_inference::{CompletionRequest, Engine, Error, Message, collect};
 use edgecoder_protocol::api::inference::{
-    DecomposeReply, DecomposeRequest, DecomposedSubtask, EscalateReply, EscalateRequest, MAX_SUBTASKS,
+    DecomposeReply, DecomposeRequest, DecomposedSubtask, EscalateReply, EscalateRequest,
 };
 use edgecoder_protocol::{Decomposer, ErrorCode, WorkError};
 use futures::future::BoxFuture;
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+
+use crate::perform;
 
 pub use edgecoder_inference::CountRequest;
 
-/// Tokens a split may take: ten subtasks of a sentence each.
-const SPLIT_TOKENS: u32 = 256;
 /// Tokens a corrected piece of code may take.
 const CODE_TOKENS: u32 = 256;
 
@@ -22,14 +22,6 @@ const CODE_TOKENS: u32 = 256;
 #[derive(Debug, Clone)]
 pub struct Inference {
     engine: Arc<dyn Engine>,
-}
-
-/// One element of a split as models are taught to write it.
-#[derive(Debug, Deserialize)]
-struct Split {
-    task: String,
-    #[serde(default)]
-    depends_on: Vec<usize>,
 }
 
 impl Inference {
@@ -45,26 +37,23 @@ impl Inference {
 
     /// `POST /decompose`: splits a request; falls back to one subtask and says why.
     pub async fn split(&self, request: &DecomposeRequest) -> Result<DecomposeReply, Error> {
-        let prompt = CompletionRequest::new(
-            vec![Message::system("You split tasks into subtasks."), Message::user(request.prompt.clone())],
-            SPLIT_TOKENS,
-        );
-        let text = match self.engine.complete(prompt, CancellationToken::new()).await {
-            Ok(events) => collect(events).await?.text,
-            Err(overflow @ Error::ContextOverflow { .. }) => {
-                return Ok(whole(request, &overflow.to_string()));
-            }
-            Err(error) => return Err(error),
+        let engine = self.engine.capabilities().await?;
+        let profile = Profile::for_model(&engine.model);
+        // What is asked for is split; where it goes is told to every part.
+        let asked = target::Request::parse(&request.prompt);
+        let Some(prompt) = split::prompt(&profile, &request.prompt, engine.context_tokens, 0) else {
+            return Ok(whole(request, "the request does not fit the model's window"));
         };
-        Ok(match read_split(&text) {
-            Ok(parts) => DecomposeReply {
-                subtasks: parts
-                    .into_iter()
-                    .map(|part| subtask(request, part.task, part.depends_on))
-                    .collect(),
-                fallback: None,
-            },
-            Err(why) => whole(request, why),
+        let events = self.engine.complete(perform::request(&prompt, None), CancellationToken::new()).await?;
+        Ok(match split::parse(&collect(events).await?.text) {
+            Ok(parts) if parts.len() > 1 => {
+                let place = asked.path.map(|path| format!(" Put it into {path}.")).unwrap_or_default();
+                let parts = parts.into_iter().map(|part| format!("{}{place}", part.task));
+                let chained = |(index, input)| subtask(request, input, index);
+                DecomposeReply { subtasks: parts.enumerate().map(chained).collect(), fallback: None }
+            }
+            Ok(_) => whole(request, "the request is one subtask"),
+            Err(error) => whole(request, &error.to_string()),
         })
     }
 
@@ -100,30 +89,15 @@ impl Decomposer for Inference {
     }
 }
 
-/// What a model wrote, if it is a usable plan.
-fn read_split(text: &str) -> Result<Vec<Split>, &'static str> {
-    let (Some(start), Some(end)) = (text.find('['), text.rfind(']')) else {
-        return Err("the model did not answer with a list");
-    };
-    let list = text.get(start..=end).ok_or("the model did not answer with a list")?;
-    let parts: Vec<Split> = serde_json::from_str(list).map_err(|_| "the model's list is not readable")?;
-    if parts.is_empty() || parts.len() > MAX_SUBTASKS {
-        return Err("the model's list does not have 1 to 10 subtasks");
-    }
-    let lawful = |(index, part): (usize, &Split)| {
-        !part.task.trim().is_empty() && part.depends_on.iter().all(|on| *on < index)
-    };
-    if parts.iter().enumerate().all(lawful) { Ok(parts) } else { Err("the model's list is not a plan") }
-}
-
 fn whole(request: &DecomposeRequest, why: &str) -> DecomposeReply {
     DecomposeReply {
-        subtasks: vec![subtask(request, request.prompt.clone(), Vec::new())],
+        subtasks: vec![subtask(request, request.prompt.clone(), 0)],
         fallback: Some(why.to_owned()),
     }
 }
 
-fn subtask(request: &DecomposeRequest, input: String, depends_on: Vec<usize>) -> DecomposedSubtask {
+/// Part number `index`. Parts of one request mostly go into the same file, so each builds on the one before.
+fn subtask(request: &DecomposeRequest, input: String, index: usize) -> DecomposedSubtask {
     let steps = u64::try_from(input.len() / 50).unwrap_or(u64::MAX);
     DecomposedSubtask {
         task_id: request.task_id.clone(),
@@ -132,6 +106,6 @@ fn subtask(request: &DecomposeRequest, input: String, depends_on: Vec<usize>) ->
         timeout_ms: 5_000_u64.saturating_add(steps.saturating_mul(1_000)).min(60_000),
         snapshot_ref: request.snapshot_ref.clone(),
         input,
-        depends_on,
+        depends_on: index.checked_sub(1).into_iter().collect(),
     }
 }

@@ -117,9 +117,12 @@ impl Judge<'_> {
         match report.exit {
             Exit::Code(0) => (),
             Exit::WallTimeout | Exit::CpuTimeout => trial.rejections.push(Rejection::VerifierTimedOut),
-            exit => trial
-                .rejections
-                .push(Rejection::VerifierFailed { exit: perform::exit_words(exit), detail: end_of(&output) }),
+            exit @ (Exit::Code(_) | Exit::Signal(_) | Exit::OutputFlood | Exit::OutOfMemory) => {
+                trial.rejections.push(Rejection::VerifierFailed {
+                    exit: perform::exit_words(exit),
+                    detail: end_of(&output),
+                });
+            }
         }
         Ok(())
     }
@@ -149,7 +152,9 @@ impl Judge<'_> {
         match report.exit {
             Exit::Code(0) => (),
             Exit::WallTimeout | Exit::CpuTimeout => trial.rejections.push(Rejection::HiddenVerifierTimedOut),
-            _ => trial.rejections.push(Rejection::HiddenVerifierFailed),
+            Exit::Code(_) | Exit::Signal(_) | Exit::OutputFlood | Exit::OutOfMemory => {
+                trial.rejections.push(Rejection::HiddenVerifierFailed);
+            }
         }
         Ok(())
     }

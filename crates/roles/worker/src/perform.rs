@@ -112,22 +112,20 @@ pub(crate) async fn complete(
         if stop.is_cancelled() {
             return Err(Error::Stopped);
         }
-        match error {
-            edgecoder_inference::Error::ContextOverflow { prompt_tokens, context_tokens, .. } => {
-                let failure = CompletionFailure::ContextOverflow { prompt_tokens, context_tokens };
-                return Ok(Observation::CompletionFailed(failure));
-            }
-            error if error.is_retryable() && tries < ENGINE_TRIES => {
-                tracing::warn!(%error, tries, "the engine failed; asking again");
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => (),
-                    () = stop.cancelled() => return Err(Error::Stopped),
-                }
-                pause *= 2;
-                tries += 1;
-            }
-            error => return Err(error.into()),
+        if let edgecoder_inference::Error::ContextOverflow { prompt_tokens, context_tokens, .. } = error {
+            let failure = CompletionFailure::ContextOverflow { prompt_tokens, context_tokens };
+            return Ok(Observation::CompletionFailed(failure));
         }
+        if !error.is_retryable() || tries >= ENGINE_TRIES {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, tries, "the engine failed; asking again");
+        tokio::select! {
+            () = tokio::time::sleep(pause) => (),
+            () = stop.cancelled() => return Err(Error::Stopped),
+        }
+        pause *= 2;
+        tries += 1;
     }
 }
 
@@ -158,6 +156,18 @@ async fn ask(
         }
     }
     Err(edgecoder_inference::Error::EngineCrashed { reason: "the answer broke off".to_owned() })
+}
+
+/// A prompt in the engine's words.
+pub(crate) fn request(prompt: &Prompt, model: Option<String>) -> CompletionRequest {
+    let mut request =
+        CompletionRequest::new(prompt.messages.iter().map(message).collect(), prompt.max_tokens);
+    request.prefill.clone_from(&prompt.prefill);
+    request.temperature = prompt.temperature;
+    request.seed = prompt.seed;
+    request.stop.clone_from(&prompt.stop);
+    request.model = model;
+    request
 }
 
 fn message(message: &Message) -> edgecoder_inference::Message {
@@ -221,10 +231,13 @@ pub(crate) async fn execute(
 pub(crate) fn syntax_check(patch: &Patch) -> Verifier {
     let commands = patch.changes.iter().filter(|change| change.after.is_some()).filter_map(|change| {
         let quoted = format!("'{}'", change.path.replace('\'', r"'\''"));
-        match symbols::Language::of_path(&change.path)? {
-            symbols::Language::Python => Some(format!("python3 -m py_compile {quoted}")),
-            symbols::Language::JavaScript => Some(format!("node --check {quoted}")),
-            _ => None,
+        let language = symbols::Language::of_path(&change.path)?;
+        if language == symbols::Language::Python {
+            Some(format!("python3 -m py_compile {quoted}"))
+        } else if language == symbols::Language::JavaScript {
+            Some(format!("node --check {quoted}"))
+        } else {
+            None
         }
     });
     let command = commands.collect::<Vec<_>>().join(" && ");

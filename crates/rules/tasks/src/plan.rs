@@ -20,12 +20,26 @@ pub struct PlannedSubtask {
 
 /// A checked plan, in an order in which every subtask comes after those it depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan(Vec<PlannedSubtask>);
+pub struct Plan {
+    subtasks: Vec<PlannedSubtask>,
+    unsplit: Option<String>,
+}
 
 impl Plan {
     /// The plan of one subtask: the request itself.
     pub fn single(request: &str) -> Self {
-        Self(vec![PlannedSubtask { request: request.to_owned(), ..PlannedSubtask::default() }])
+        let subtask = PlannedSubtask { request: request.to_owned(), ..PlannedSubtask::default() };
+        Self { subtasks: vec![subtask], unsplit: None }
+    }
+
+    /// The same, for a request that was to be split and could not be: the reason becomes part of the record.
+    pub fn unsplit(request: &str, why: String) -> Self {
+        Self { unsplit: Some(why), ..Self::single(request) }
+    }
+
+    /// Why a request that was to be split was not.
+    pub fn unsplit_because(&self) -> Option<&str> {
+        self.unsplit.as_deref()
     }
 
     /// Checks what came from a model or a client.
@@ -45,11 +59,11 @@ impl Plan {
                 return Err(Refusal::BadPlan("a subtask depends on earlier ones only"));
             }
         }
-        Ok(Self(subtasks))
+        Ok(Self { subtasks, unsplit: None })
     }
 
     /// The subtasks in order.
     pub fn into_subtasks(self) -> Vec<PlannedSubtask> {
-        self.0
+        self.subtasks
     }
 }

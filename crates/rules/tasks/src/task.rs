@@ -116,6 +116,7 @@ impl Task {
         if id.as_str().len() > edgecoder_base::id::MAX_TASK_ID_LEN {
             return Err(Refusal::Invalid { field: "id", rule: "at most 72 characters" });
         }
+        let unsplit = plan.unsplit_because().map(str::to_owned);
         let mut subtasks: Vec<Subtask> = plan.into_subtasks().into_iter().map(Subtask::from).collect();
         if subtasks.len() > 1 {
             subtasks.push(Subtask::integration(subtasks.len()));
@@ -134,9 +135,12 @@ impl Task {
             events: Vec::new(),
         };
         let actor = task.spec.submitter.clone();
-        let detail = json!({
+        let mut detail = json!({
             "snapshot": task.spec.snapshot, "samples": task.spec.samples, "subtasks": task.subtasks.len(),
         });
+        if let Some(why) = unsplit {
+            detail["unsplit"] = json!(why);
+        }
         task.record(EventKind::Enqueued, None, &actor, detail);
         task.start_ready(now);
         debug_assert_eq!(invariant::check(&task), Ok(()));
