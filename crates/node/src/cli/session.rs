@@ -12,6 +12,7 @@ use crate::config::{Config, Loaded, Origin};
 use crate::error::{Error, Exit, chain};
 use crate::node::Node;
 use crate::role::Role;
+use crate::telemetry::Telemetry;
 
 /// What a command needs of a node of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub(super) struct Session {
 struct Own {
     shutdown: CancellationToken,
     tasks: JoinSet<Result<(), Error>>,
+    telemetry: Telemetry,
 }
 
 /// Runs one command with a client, and ends the node that was started for it.
@@ -66,7 +68,7 @@ impl Session {
 
     async fn start(context: &Context, need: Need) -> Result<Self, Error> {
         let config = brief(&context.loaded, need);
-        crate::telemetry::start(&config.telemetry, &context.env);
+        let telemetry = crate::telemetry::start(&config.telemetry, &context.env, "command");
         let node = Node::build(context, &config).await?;
         let url = node.running().doors.get(Role::Coordinator.as_str()).cloned().unwrap_or_default();
         let shutdown = CancellationToken::new();
@@ -81,7 +83,7 @@ impl Session {
             crate::shutdown::on_signals(signals).await.map_err(Error::io("listen for", "signals"))
         });
         let client = ApiClient::build(&url, context.mesh_token()?)?;
-        Ok(Self { client, own: Some(Own { shutdown, tasks }) })
+        Ok(Self { client, own: Some(Own { shutdown, tasks, telemetry }) })
     }
 
     /// Waits for the end of a node of our own.
@@ -92,6 +94,7 @@ impl Session {
         if let Some(Ok(Err(error))) = own.tasks.join_next().await {
             context.out.note(format_args!("edgecoder: {}", chain(&error)));
         }
+        own.telemetry.close().await;
     }
 }
 

@@ -12,11 +12,17 @@ use crate::roles::worker::work;
 use crate::{shutdown, supervise, telemetry};
 
 pub(super) async fn run(context: Context) -> Result<Exit, Error> {
-    telemetry::start(&context.loaded.config.telemetry, &context.env);
+    let telemetry = telemetry::start(&context.loaded.config.telemetry, &context.env, "node");
+    let done = serve(&context).await;
+    telemetry.close().await;
+    done
+}
+
+async fn serve(context: &Context) -> Result<Exit, Error> {
     let shutdown = CancellationToken::new();
     let mut signals = JoinSet::new();
     signals.spawn(shutdown::on_signals(shutdown.clone()));
-    let node = Node::build(&context, &context.loaded.config).await?;
+    let node = Node::build(context, &context.loaded.config).await?;
     let running = node.running();
     context.out.line(format_args!("{} is up", context.out.paint(Style::Strong, &running.node)));
     for (role, url) in &running.doors {
@@ -28,7 +34,7 @@ pub(super) async fn run(context: Context) -> Result<Exit, Error> {
 
 pub(super) async fn worker(context: Context, args: WorkerArgs) -> Result<Exit, Error> {
     supervise::become_child();
-    telemetry::start(&context.loaded.config.telemetry, &context.env);
+    let telemetry = telemetry::start(&context.loaded.config.telemetry, &context.env, "worker");
     let shutdown = CancellationToken::new();
     let mut waiting = JoinSet::new();
     waiting.spawn(shutdown::on_signals(shutdown.clone()));
@@ -39,8 +45,9 @@ pub(super) async fn worker(context: Context, args: WorkerArgs) -> Result<Exit, E
         alone.cancel();
         Ok(())
     });
-    work(&context, &args, shutdown).await?;
-    Ok(Exit::Done)
+    let worked = work(&context, &args, shutdown).await;
+    telemetry.close().await;
+    worked.map(|()| Exit::Done)
 }
 
 #[cfg(feature = "llama")]

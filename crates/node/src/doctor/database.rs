@@ -1,5 +1,6 @@
 //! The database: the embedded file, or a PostgreSQL that can be reached.
 
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use crate::cli::Context;
 
 /// Longest wait for a PostgreSQL server.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// First bytes of every SQLite database.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 /// PostgreSQL's own default.
 const POSTGRES_PORT: u16 = 5432;
 
@@ -20,8 +23,13 @@ pub(super) async fn reachable(context: &Context) -> Finding {
 
 fn embedded(file: &Path) -> Finding {
     let shown = file.display();
-    match std::fs::OpenOptions::new().read(true).write(true).open(file) {
-        Ok(_) => Finding::good("database", format!("embedded, {shown}")),
+    match std::fs::OpenOptions::new().read(true).write(true).open(file).and_then(starts_as_sqlite) {
+        Ok(true) => Finding::good("database", format!("embedded, {shown}")),
+        Ok(false) => Finding::bad(
+            "database",
+            format!("{shown} is not a database"),
+            "restore it from a copy, or move it away to begin with an empty one",
+        ),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Finding::good("database", format!("embedded; made as {shown} at the first start"))
         }
@@ -31,6 +39,13 @@ fn embedded(file: &Path) -> Finding {
             "make the file readable and writable for you",
         ),
     }
+}
+
+/// A file that was only created is as good as none.
+fn starts_as_sqlite(file: std::fs::File) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    file.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start.is_empty() || start == MAGIC)
 }
 
 /// Only host and port are shown: the address carries a name and a password.

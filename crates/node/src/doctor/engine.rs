@@ -3,32 +3,47 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::Finding;
 use crate::cli::Context;
 use crate::config::{EngineKind, InferenceConfig};
 use crate::model_file;
+use crate::roles;
 
 /// Longest wait for a model server.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for a model to load: a large one from a slow disk.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between two looks at a loading engine.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// First bytes of every GGUF file.
 const MAGIC: &[u8; 4] = b"GGUF";
 
 pub(super) async fn model(context: &Context) -> Finding {
     let inference = &context.loaded.config.inference;
     match inference.engine {
-        EngineKind::Local => file(inference),
+        EngineKind::Local => file(inference, context.data.is_locked()).await,
         EngineKind::Openai => server(inference).await,
     }
 }
 
-fn file(inference: &InferenceConfig) -> Finding {
+/// A node that runs has loaded its model already; a second copy could be one too many for the memory.
+async fn file(inference: &InferenceConfig, in_use: bool) -> Finding {
     let program = std::env::current_exe().unwrap_or_default();
     let working = std::env::current_dir().unwrap_or_default();
     let path = model_file::locate(inference.model_path.as_deref(), &program, &working);
     let fix = "set inference.model_path to a GGUF file, or inference.engine to \"openai\"";
-    match readable(&path) {
+    let megabytes = match readable(&path) {
+        Ok(megabytes) if in_use => Ok(megabytes),
+        Ok(megabytes) => loads(inference).await.map(|()| megabytes),
+        Err(why) => Err(why),
+    };
+    match megabytes {
         Ok(megabytes) => Finding::good("model", format!("{} ({megabytes} MiB)", path.display())),
         Err(why) => Finding::bad("model", format!("{}: {why}", path.display()), fix),
     }
@@ -43,6 +58,31 @@ fn readable(path: &Path) -> Result<u64, String> {
     }
     let length = file.metadata().map_err(|error| error.to_string())?.len();
     Ok(length / (1024 * 1024))
+}
+
+/// Starts an engine as a node would, and ends it when it is ready.
+async fn loads(inference: &InferenceConfig) -> Result<(), String> {
+    let role = roles::inference::build(inference).map_err(|error| error.to_string())?;
+    let engine = Arc::clone(&role.engine);
+    let stop = CancellationToken::new();
+    let mut running = JoinSet::new();
+    running.spawn(role.into_run()(stop.clone()));
+    let ready = async {
+        loop {
+            match engine.capabilities().await {
+                Err(error) if error.is_retryable() => tokio::time::sleep(LOOK_AGAIN).await,
+                done => break done,
+            }
+        }
+    };
+    let ready = tokio::time::timeout(LOAD_TIMEOUT, ready).await;
+    stop.cancel();
+    while running.join_next().await.is_some() {}
+    match ready {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("does not load within {} s", LOAD_TIMEOUT.as_secs())),
+    }
 }
 
 async fn server(inference: &InferenceConfig) -> Finding {
