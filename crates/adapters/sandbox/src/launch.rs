@@ -132,7 +132,7 @@ impl LaunchSpec {
     }
 
     /// Reads a frame: the launch and the contents of its files, in order.
-    pub(crate) fn read(from: &mut impl Read) -> io::Result<(Self, Vec<Option<Vec<u8>>>)> {
+    pub fn read(from: &mut impl Read) -> io::Result<(Self, Vec<Option<Vec<u8>>>)> {
         let refuse = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
         let mut length = [0; 4];
         from.read_exact(&mut length)?;

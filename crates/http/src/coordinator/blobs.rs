@@ -8,7 +8,7 @@ use edgecoder_base::BlobHash;
 use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::api::error::ErrorBody;
 use edgecoder_protocol::api::snapshots::{
-    MAX_BLOB_BYTES, MAX_PACK_BYTES, OfferSnapshot, SnapshotView, StoredBlobs,
+    MAX_BLOB_BYTES, MAX_PACK_BYTES, OfferSnapshot, SnapshotView, StoredBlobs, read_pack,
 };
 
 use super::State;
@@ -47,7 +47,8 @@ pub(super) async fn put_pack(
     state: Shared<State>,
     AdmittedUpload(pack): AdmittedUpload<MAX_PACK_BYTES>,
 ) -> Result<Json<StoredBlobs>, Error> {
-    Ok(Json(state.handle().put_blobs(unpacked(&pack)?).await?))
+    let blobs = read_pack(&pack).ok_or_else(bad_pack)?.into_iter().map(<[u8]>::to_vec).collect();
+    Ok(Json(state.handle().put_blobs(blobs).await?))
 }
 
 /// A blob's bytes.
@@ -63,34 +64,6 @@ pub(super) async fn get(
     Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }
 
-fn unpacked(mut rest: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-    let mut blobs = Vec::new();
-    while let Some((length, after)) = rest.split_first_chunk() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let blob = after.get(..length).filter(|blob| blob.len() <= MAX_BLOB_BYTES).ok_or_else(bad_pack)?;
-        blobs.push(blob.to_vec());
-        rest = &after[length..];
-    }
-    if rest.is_empty() { Ok(blobs) } else { Err(bad_pack()) }
-}
-
 fn bad_pack() -> Error {
     Error::new(ErrorCode::InvalidRequest, "the pack's lengths do not add up; nothing was stored")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packs_are_read_whole_or_refused() {
-        assert_eq!(unpacked(b"").unwrap(), Vec::<Vec<u8>>::new());
-        assert_eq!(
-            unpacked(b"\x02\0\0\0ab\0\0\0\0\x01\0\0\0c").unwrap(),
-            [b"ab".to_vec(), vec![], b"c".to_vec()]
-        );
-        for bad in [&b"\x01"[..], b"\x02\0\0\0a", b"\xff\xff\xff\xffabc", b"\x01\0\0\0ab"] {
-            assert_eq!(unpacked(bad).unwrap_err().code, ErrorCode::InvalidRequest, "{bad:?}");
-        }
-    }
 }

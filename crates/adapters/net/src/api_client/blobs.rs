@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use edgecoder_base::{BlobHash, Blobs, Manifest};
 use edgecoder_protocol::api::snapshots::{
-    MAX_BLOB_BYTES, MAX_PACK_BYTES, OfferSnapshot, SnapshotView, StoredBlobs,
+    MAX_BLOB_BYTES, MAX_PACK_BLOBS, MAX_PACK_BYTES, OfferSnapshot, SnapshotView, StoredBlobs,
 };
 use reqwest::Method;
 
@@ -94,7 +94,7 @@ async fn read_pack(names: Vec<BlobHash>, blobs: Arc<dyn Blobs>) -> Result<(Vec<u
         let mut pack = Vec::new();
         let mut taken = 0;
         for name in &names {
-            if pack.len() >= PACK_BYTES {
+            if pack.len() >= PACK_BYTES || taken == MAX_PACK_BLOBS {
                 break;
             }
             let bytes = blobs.read(name)?;
