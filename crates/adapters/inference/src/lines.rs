@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_survive_every_cut() {
+    fn hole_37_lines_survive_every_cut() {
         let bytes = "a\u{1F600}\r\n\n{\"b\":1}\nrest".as_bytes();
         for first in 0..=bytes.len() {
             for second in first..=bytes.len() {

@@ -115,7 +115,7 @@ async fn an_answer_is_read_in_pieces_of_any_size() {
 }
 
 #[tokio::test]
-async fn no_failure_looks_like_an_answer() {
+async fn hole_37_no_failure_looks_like_an_answer() {
     let cut = chunk("half an ans");
     let inside = "data: {\"error\":{\"message\":\"out of memory\",\"code\":500}}\n\n";
     let overflow = "{\"error\":{\"code\":400,\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":9000,\"n_ctx\":512}}";

@@ -123,6 +123,8 @@ async fn content_is_only_kept_under_its_own_hash_and_safe_names() {
     check(&node, "PUT", &format!("/blobs/{hash}"), b"b", "", ErrorCode::HashMismatch).await;
     check(&node, "GET", &format!("/blobs/{hash}"), b"", "", ErrorCode::NotFound).await;
     check(&node, "POST", "/blobs", b"\xff\xff\xff\xffx", "", ErrorCode::InvalidRequest).await;
+    let crumbs = vec![0; 4 * (edgecoder_protocol::api::snapshots::MAX_PACK_BLOBS + 1)];
+    check(&node, "POST", "/blobs", &crumbs, "", ErrorCode::InvalidRequest).await;
     for path in ["../a", "/etc/passwd", "a/../b", "a//b", ""] {
         let manifest = json!({"manifest": {"files": [{"path": path, "hash": hash, "size": 1}]}});
         assert_eq!(node.post("/snapshots", manifest).await.code(), ErrorCode::UnsafeSnapshot, "{path:?}");

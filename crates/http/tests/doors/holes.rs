@@ -165,6 +165,23 @@ async fn hole_22_an_idle_worker_that_registers_again_and_again_is_welcome_and_fr
 }
 
 #[tokio::test]
+async fn hole_25_a_result_whose_answer_was_lost_is_kept_and_may_be_sent_again() {
+    let node = Node::start().await;
+    let worker = node.enrol(1).await;
+    node.submit_prompt("t").await;
+    let work = node.pull(&worker).await;
+    let answer = json!({"outcome": "answer", "ok": true, "output": "42"});
+    assert_eq!(node.report(&worker, &work, answer.clone()).await.status, 200);
+    let height = ledger_height(&node).await;
+    // The worker never heard that; the coordinator is gone, comes back, and is told again.
+    let node = node.restarted().await;
+    assert_eq!(node.get("/tasks/t").await.json()["output"], "42");
+    assert_eq!(node.report(&worker, &work, answer).await.status, 200);
+    assert_eq!(node.get("/tasks/t").await.json()["output"], "42");
+    assert_eq!(ledger_height(&node).await, height, "the same result is no second entry");
+}
+
+#[tokio::test]
 async fn hole_26_a_lease_outlives_two_missed_heartbeats() {
     let node = Node::start().await;
     let worker = node.enrol(1).await;
@@ -193,6 +210,47 @@ async fn hole_27_only_the_holder_of_the_lease_reports() {
     stale.epoch += 1;
     assert_eq!(node.report(&holder, &stale, answer.clone()).await.code(), ErrorCode::LeaseLost);
     assert_eq!(node.report(&holder, &work, answer).await.status, 200);
+}
+
+#[tokio::test]
+async fn hole_29_what_was_asked_for_reaches_the_worker() {
+    let node = Node::start().await;
+    let worker = node.enrol(1).await;
+    node.announce(&worker, "large").await;
+    let file = node.put_blob(b"x = 1\n").await;
+    let manifest = json!({"manifest": {"files": [{"path": "a.py", "hash": file, "size": 6}]}});
+    let snapshot = node.post("/snapshots", manifest).await.json()["snapshot"].clone();
+    let task = json!({
+        "id": "t", "request": "add f", "snapshot": snapshot, "model": "large", "privacy": "anyone",
+        "verifier": {"command": "true", "timeout_ms": 1234},
+        "limits": {"max_completions": 3, "max_output_tokens": 99, "wall_ms": 4567},
+    });
+    let answer = node.post("/tasks", task).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let work = node.pull(&worker).await;
+    assert_eq!((work.task.as_str(), work.subtask.as_str()), ("t", "t.s0"));
+    assert_eq!((work.model.as_deref(), work.limits.wall_ms), (Some("large"), 4567));
+    assert_eq!(work.verifier.unwrap().timeout_ms, 1234);
+}
+
+#[tokio::test]
+async fn hole_31_a_worker_that_changed_its_model_gets_the_work_of_the_new_one() {
+    let node = Node::start().await;
+    let worker = node.enrol(1).await;
+    node.announce(&worker, "small").await;
+    let file = node.put_blob(b"x = 1\n").await;
+    let manifest = json!({"manifest": {"files": [{"path": "a.py", "hash": file, "size": 6}]}});
+    let snapshot = node.post("/snapshots", manifest).await.json()["snapshot"].clone();
+    let large = node.enrol(2).await;
+    node.announce(&large, "large").await;
+    let task =
+        json!({"id": "t", "request": "add f", "snapshot": snapshot, "model": "large", "privacy": "anyone"});
+    let answer = node.post("/tasks", task).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let pull = node.ask(As::Worker(&worker), "POST", "/pull", json!({"agentId": worker.id})).await;
+    assert!(pull.read::<PullReply>().work.is_none(), "it has not got the model");
+    node.announce(&worker, "large").await;
+    assert_eq!(node.pull(&worker).await.task.as_str(), "t");
 }
 
 #[tokio::test]
@@ -262,6 +320,33 @@ async fn hole_47_the_queue_its_leases_and_its_workers_survive_a_restart() {
     assert_eq!(node.pull(&worker).await.task.as_str(), "waiting");
     assert_eq!(node.get("/tasks/held").await.json()["state"], "completed");
     ledger_height(&node).await;
+}
+
+#[tokio::test]
+async fn hole_48_an_idle_worker_leaves_nothing_behind_however_long_it_idles() {
+    let node = Node::start().await;
+    let worker = node.enrol(1).await;
+    let idle = async |rounds: usize| {
+        for round in 0..rounds {
+            node.register(&worker).await;
+            let beat = json!({"agentId": worker.id, "leases": []});
+            node.ask(As::Worker(&worker), "POST", "/heartbeat", beat).await.json();
+            node.ask(As::Worker(&worker), "POST", "/pull", json!({"agentId": worker.id})).await.json();
+            let event =
+                json!({"eventAtMs": round, "message": format!("{round:0100}")});
+            let told = json!({"agentId": worker.id, "events": [event]});
+            let answer = node.ask(As::Worker(&worker), "POST", "/agent/diagnostics", told).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        let diagnostics = node.get(&format!("/agent/diagnostics/{}", worker.id)).await;
+        assert_eq!(diagnostics.status, 200, "{}", diagnostics.text());
+        (node.rows(), diagnostics.body.len())
+    };
+    let (before, _) = idle(10).await;
+    let (middle, told) = idle(490).await;
+    let (after, told_after) = idle(500).await;
+    assert_eq!((&before, &middle), (&middle, &after), "rows of the database");
+    assert!(told_after < told * 3 / 2, "diagnostics grew from {told} to {told_after} bytes");
 }
 
 #[tokio::test]

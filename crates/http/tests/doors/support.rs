@@ -1,5 +1,6 @@
 //! A node whose doors are asked in process, and the callers that ask.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -225,7 +226,18 @@ impl Node {
 
     /// Registers as workers do: signed, with the mesh token.
     pub(crate) async fn register(&self, worker: &Worker) -> Answer {
-        let body = serde_json::to_vec(&worker.registration()).unwrap();
+        self.register_as(worker, &worker.registration()).await
+    }
+
+    /// Registers with one model.
+    pub(crate) async fn announce(&self, worker: &Worker, model: &str) {
+        let mut body = worker.registration();
+        body["models"] = json!([model]);
+        self.register_as(worker, &body).await;
+    }
+
+    async fn register_as(&self, worker: &Worker, body: &Value) -> Answer {
+        let body = serde_json::to_vec(body).unwrap();
         let mut request = request(As::Worker(worker), "POST", "/register", body, "application/json");
         request.headers_mut().insert("x-mesh-token", MESH.parse().unwrap());
         let answer = self.send(request).await;
@@ -252,6 +264,18 @@ impl Node {
             "epoch": work.epoch, "report": {"outcome": outcome},
         });
         self.ask(As::Worker(worker), "POST", "/result", body).await
+    }
+
+    /// How many rows each table of the database has.
+    pub(crate) fn rows(&self) -> BTreeMap<String, u64> {
+        let database = rusqlite::Connection::open(self.directory.path().join("edgecoder.db")).unwrap();
+        let mut tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+        let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        let count = |name: &str| {
+            let query = format!("SELECT count(*) FROM \"{name}\"");
+            database.query_row(&query, [], |row| row.get::<_, u64>(0)).unwrap()
+        };
+        names.map(|name| (name.clone(), count(&name))).collect()
     }
 
     pub(crate) async fn put_blob(&self, bytes: &[u8]) -> BlobHash {
