@@ -46,8 +46,10 @@ edgecoder task diff "$id"
 step 'verdict, tokens and time'
 edgecoder task show "$id"
 
-step 'the trace'
-edgecoder task trace "$id"
+step 'the trace: every prompt, answer and test run; its first lines'
+edgecoder task trace "$id" >"$place/trace.jsonl"
+head -n 3 "$place/trace.jsonl" | cut -c 1-160
+echo "all $(wc -l <"$place/trace.jsonl") lines: $place/trace.jsonl   (edgecoder replay <file> goes through them)"
 
 step 'applying it and running the tests once more, outside any sandbox'
 edgecoder apply "$id" --repo "$repo"

@@ -122,6 +122,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_reference_page_names_every_metric() {
+        let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/metrics.md");
+        let kept = std::fs::read_to_string(place).unwrap();
+        let metrics = Metrics::new();
+        // What has labels is on the page once it was counted.
+        metrics.answered("coordinator", "GET", "/health", 200, Duration::from_millis(3));
+        metrics.inner.tasks.get_or_create(&State { state: "running".to_owned() }).set(1);
+        let mut page = String::new();
+        text::encode(&mut page, &metrics.inner.registry).unwrap();
+        let helps: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();
+        assert_eq!(helps.len(), kept.matches("| `edgecoder_").count(), "{page}");
+        for (name, words) in helps.iter().filter_map(|help| help.split_once(' ')) {
+            let row = kept.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+            assert!(row.is_some_and(|row| row.contains(words.trim_end_matches('.'))), "{name}: {words}");
+        }
+    }
+
+    #[test]
     fn what_was_counted_is_on_the_page() {
         let metrics = Metrics::new();
         metrics.answered("coordinator", "GET", "/tasks/{id}", 404, Duration::from_millis(3));

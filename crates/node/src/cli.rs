@@ -92,6 +92,12 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Write the pages of docs/reference
+    #[command(name = "__reference", hide = true)]
+    Reference {
+        /// Directory to write to
+        out: PathBuf,
+    },
     /// The worker, as started by a node
     #[command(name = "__worker", hide = true)]
     Worker(WorkerArgs),
@@ -365,6 +371,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
         Command::Replay(args) => replay::run(out, &args),
         Command::Completions { shell } => complete::completions(out, shell),
         Command::Man { out: folder } => complete::manual(out, folder.as_deref()),
+        Command::Reference { out } => complete::reference(&out),
         Command::Worker(args) => up::worker(context(&plain)?, args).await,
         Command::Engine(args) => up::engine(args),
     }

@@ -67,6 +67,10 @@ pub(crate) const PREFIX: &str = "EDGECODER_";
 pub(crate) const NOT_SETTINGS: &[&str] =
     &["EDGECODER_CONFIG", "EDGECODER_CONFIG_DIR", "EDGECODER_DEV", "EDGECODER_LOG_DIR", "EDGECODER_RELEASE"];
 
+/// Published variables of parts that are not built yet, with the part.
+pub(crate) const ELSEWHERE: &[(&str, &str)] =
+    &[("BITCOIN_NETWORK", "settlement of credits"), ("OLLAMA_AUTO_INSTALL", "installing and pulling models")];
+
 /// The setting that one of our own names stands for; `Err` when the name is not formed as it should be.
 pub(crate) fn own_key(name: &str) -> Option<Result<String, ()>> {
     let rest = name.strip_prefix(PREFIX)?;

@@ -10,6 +10,7 @@ mod home;
 mod model_file;
 mod node;
 mod output;
+mod reference;
 mod role;
 mod roles;
 mod shutdown;

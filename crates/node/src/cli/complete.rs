@@ -1,4 +1,4 @@
-//! `edgecoder completions` and `edgecoder man`, made from the grammar itself.
+//! `edgecoder completions`, `edgecoder man` and the reference pages, made from the grammar itself.
 
 use std::fs;
 use std::path::Path;
@@ -28,6 +28,14 @@ pub(super) fn manual(out: Output, folder: Option<&Path>) -> Result<Exit, Error> 
             page.render(&mut text).map_err(Error::io("render", "the manual page"))?;
             out.raw(&String::from_utf8_lossy(&text));
         }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn reference(folder: &Path) -> Result<Exit, Error> {
+    for (name, text) in crate::reference::pages() {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(Error::io("write", &path))?;
     }
     Ok(Exit::Done)
 }
