@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise, in shared functions too")]
 
+mod bad_input;
+mod chaos;
 mod rig;
 
 use std::io::Read;
