@@ -122,3 +122,18 @@ fn a_reader_that_leaves_early_is_no_failure() {
     child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
     assert_eq!((child.wait().unwrap().code(), complaint.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn hole_23_out_of_the_box_a_task_is_done_and_proven() {
+    let home = tempfile::tempdir().unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let done = rig::command(home.path())
+        .env_remove("EDGECODER_INFERENCE__MODEL_PATH")
+        .args(["task", "Add a function count_vowels(s) to textstats/counts.py that returns the number of vowels in s, ignoring case."])
+        .args(["--verify", "/usr/bin/python3 -m unittest -q", "--json", "--repo"])
+        .arg(root.join("examples/textstats"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert_eq!(done.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&done.stderr));
+}
