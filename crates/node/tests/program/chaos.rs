@@ -10,7 +10,9 @@ fn check(args: &[&str]) {
         .arg(root.join("scripts/chaos.py"))
         .args(["--program", env!("CARGO_BIN_EXE_edgecoder")])
         .args(args);
-    let done = command.output().expect("python3 is needed: run `make setup`");
+    let done = command.output();
+    assert!(done.is_ok(), "python3 is needed: run `make setup`");
+    let done = done.unwrap();
     let (said, complaint) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{said}{complaint}");
     assert!(said.contains("tasks ended proven") && said.contains("ledger verifies"), "{said}");
