@@ -13,10 +13,10 @@ PROFILE ?= default
 
 # `check` relies on the order of what it lists.
 .NOTPARALLEL:
-.PHONY: help setup tools demo test up check fmt clippy tidy doc deny
+.PHONY: help setup tools demo test up check fmt clippy tidy doc deny bench-queue
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building and testing need (apt or brew, rustup)
 	@scripts/setup.sh
@@ -38,6 +38,9 @@ test: setup ## Run every test, on SQLite and PostgreSQL
 up: setup ## Start a node with all roles on this machine (stop with Ctrl-C)
 	$(CARGO) build --locked
 	$(CARGO) run --locked --bin edgecoder -- up $(ARGS)
+
+bench-queue: setup ## Measure the queue beside BullMQ and JetStream (ARGS="--runs 1" for a quick look)
+	@scripts/bench-queue.sh $(ARGS)
 
 check: tools fmt clippy tidy test doc deny ## Everything a change must pass
 	@echo "==> all checks passed"

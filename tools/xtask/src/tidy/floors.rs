@@ -129,7 +129,11 @@ fn compare(floors: &Floors, packages: &BTreeMap<String, Package>) -> Vec<Breach>
 /// The package is named after its folder, so the path can be guessed from an import.
 fn check_name(folder: &str, package: &Package) -> Option<Breach> {
     let last = folder.rsplit('/').next().unwrap_or(folder);
-    let expected = if last == "node" { "edgecoder".to_owned() } else { format!("edgecoder-{last}") };
+    let expected = match folder.split('/').next() {
+        Some("node") => "edgecoder".to_owned(),
+        Some("benches") => format!("edgecoder-bench-{last}"),
+        _ => format!("edgecoder-{last}"),
+    };
     (package.name != expected).then(|| Breach::new(folder, format!("its package is called `{expected}`")))
 }
 
