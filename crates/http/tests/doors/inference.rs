@@ -88,8 +88,11 @@ async fn the_engines_own_wire_form_passes_through() {
 
 #[tokio::test]
 async fn a_split_that_is_none_stands_as_one_subtask() {
-    let engine =
-        ScriptedEngine::new().reply("[{\"task\":\"a\"},{\"task\":\"b\",\"depends_on\":[0]}]").reply("no");
+    let split = json!([
+        {"id": 1, "function": "a", "task": "Write a function a(x) that returns x."},
+        {"id": 2, "function": "b", "task": "Write a function b(x) that returns 2."},
+    ]);
+    let engine = ScriptedEngine::new().reply(split.to_string()).reply("no");
     let router = door(engine, TOKEN);
     let body = json!({"taskId": "t", "prompt": "do a and b"});
     let split = call(&router, "POST", "/decompose", body.clone()).await.json();

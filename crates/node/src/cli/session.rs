@@ -2,6 +2,7 @@
 //! own for as long as the command takes.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use edgecoder_net::ApiClient;
 use tokio::task::JoinSet;
@@ -13,6 +14,9 @@ use crate::error::{Error, Exit, chain};
 use crate::node::Node;
 use crate::role::Role;
 use crate::telemetry::Telemetry;
+
+/// Between two looks at a model that is being loaded. The shipped one takes 30 ms.
+const MODEL_LOOK: Duration = Duration::from_millis(10);
 
 /// What a command needs of a node of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +63,18 @@ pub(super) async fn with_client(
 
 impl Session {
     async fn open(context: &Context, need: Need) -> Result<Self, Error> {
-        match context.client() {
-            Ok(client) => Ok(Self { client, own: None }),
-            Err(Error::NoNode { .. }) => Self::start(context, need).await,
-            Err(error) => Err(error),
+        let session = match context.client() {
+            Ok(client) => return Ok(Self { client, own: None }),
+            Err(Error::NoNode { .. }) => Self::start(context, need).await?,
+            Err(error) => return Err(error),
+        };
+        if need == Need::Work
+            && let Err(error) = model_is_ready(&session.client).await
+        {
+            session.close(context).await;
+            return Err(error);
         }
+        Ok(session)
     }
 
     async fn start(context: &Context, need: Need) -> Result<Self, Error> {
@@ -95,6 +106,21 @@ impl Session {
             context.out.note(format_args!("edgecoder: {}", chain(&error)));
         }
         own.telemetry.close().await;
+    }
+}
+
+/// Waits for the model of a node of our own; the reason, when there will be none: a request would only wait.
+async fn model_is_ready(client: &ApiClient) -> Result<(), Error> {
+    loop {
+        let engine = client.runtime_health().await?.engine;
+        match engine.state.as_str() {
+            "ready" => return Ok(()),
+            "failed" | "absent" => {
+                let why = engine.detail.unwrap_or(engine.state);
+                return Err(Error::Role(format!("no model works here: {why}; see `edgecoder doctor`")));
+            }
+            _ => tokio::time::sleep(MODEL_LOOK).await,
+        }
     }
 }
 
