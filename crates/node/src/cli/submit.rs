@@ -16,7 +16,9 @@ use crate::error::{Error, Exit};
 use crate::output::Style;
 
 pub(super) async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Error> {
-    with_client(context, Need::Work, async |client| submit_and_follow(context, client, &args).await).await
+    // What nobody waits for is written down, and done by the next node.
+    let need = if args.detach { Need::Queue } else { Need::Work };
+    with_client(context, need, async |client| submit_and_follow(context, client, &args).await).await
 }
 
 async fn submit_and_follow(context: &Context, client: &ApiClient, args: &SubmitArgs) -> Result<Exit, Error> {
