@@ -20,6 +20,9 @@ pub struct Place {
 /// One connection, used by the writer alone.
 #[expect(async_fn_in_trait, reason = "the writer owns its thread; no future of it ever moves to another")]
 pub trait Backend {
+    /// Whether other processes write this database too.
+    const SHARED: bool;
+
     /// Starts a transaction.
     async fn begin(&mut self) -> Result<(), Error>;
     /// Makes it durable.
@@ -73,6 +76,8 @@ pub trait Backend {
     /// Registers a worker.
     async fn save_node(&mut self, node: &NodeRecord) -> Result<(), Error>;
 
+    /// Whether a nonce is on disk and has not expired.
+    async fn knows_nonce(&mut self, source: &NodeId, nonce: &str, now: Timestamp) -> Result<bool, Error>;
     /// Remembers a nonce; false when it was known.
     async fn spend_nonce(&mut self, source: &NodeId, nonce: &str, expires: Timestamp) -> Result<bool, Error>;
     /// Forgets nonces that expired.

@@ -17,7 +17,7 @@ use crate::command::{Author, Command, Job, Reply};
 use crate::postgres::PostgresReads;
 use crate::reads::{Counts, Reads, TaskFilter};
 use crate::sqlite::SqliteReads;
-use crate::writer::Writer;
+use crate::writer::{Hints, Writer};
 use crate::{Error, IdempotencyKey, Leased, NodeRecord, postgres, sqlite};
 
 /// Commands that may wait for the writer. Enough for every open request of a door; more would only hide that
@@ -61,8 +61,9 @@ pub struct Store {
     node: NodeId,
     jobs: mpsc::Sender<Job>,
     reader: Reader,
-    bell: Arc<Doorbell>,
-    pulse: Arc<watch::Sender<Pulse>>,
+    /// Others write too: what was read may have changed since.
+    shared: bool,
+    hints: Hints,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -100,10 +101,9 @@ impl Store {
     ) -> Result<Self, Error> {
         let node = author.id.clone();
         let (jobs, inbox) = mpsc::channel(QUEUE);
-        let pulse = Arc::new(watch::Sender::new(Pulse::default()));
-        let bell = Arc::new(Doorbell::default());
+        let hints = Hints::default();
         let (opened, open) = oneshot::channel();
-        let (writer_bell, writer_pulse) = (Arc::clone(&bell), Arc::clone(&pulse));
+        let writer_hints = hints.clone();
         let body = move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
@@ -115,7 +115,7 @@ impl Store {
             };
             runtime.block_on(async move {
                 let writer = match connect().await {
-                    Ok(backend) => Writer::open(backend, author, writer_bell, writer_pulse).await,
+                    Ok(backend) => Writer::open(backend, author, writer_hints).await,
                     Err(error) => Err(error),
                 };
                 match writer {
@@ -134,17 +134,17 @@ impl Store {
             .spawn(body)
             .map_err(|error| Error::Unavailable { doing: "starting the writer", cause: error.to_string() })?;
         open.await.map_err(|_| Error::Closed)??;
-        Ok(Self { node, jobs, reader, bell, pulse, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { node, jobs, reader, shared: B::SHARED, hints, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// Rings when work arrives.
     pub fn doorbell(&self) -> &Doorbell {
-        &self.bell
+        &self.hints.bell
     }
 
     /// Changes after every commit of this process.
     pub fn pulse(&self) -> watch::Receiver<Pulse> {
-        self.pulse.subscribe()
+        self.hints.pulse.subscribe()
     }
 
     /// Passes on what other coordinators on the same database announce, until the connection is lost. With
@@ -161,8 +161,8 @@ impl Store {
             if heard.payload() == self.node.as_str() {
                 continue;
             }
-            self.pulse.send_modify(|pulse| pulse.commits += 1);
-            self.bell.ring_everybody();
+            self.hints.pulse.send_modify(|pulse| pulse.commits += 1);
+            self.hints.bell.ring_everybody();
         }
     }
 
@@ -326,7 +326,19 @@ impl Store {
 
     /// A registered worker.
     pub async fn node(&self, id: &NodeId) -> Result<Option<NodeRecord>, Error> {
-        read!(self, reads => reads.node(id))
+        if self.shared {
+            return read!(self, reads => reads.node(id));
+        }
+        let known = &self.hints.known;
+        let generation = match known.get(id) {
+            Ok(record) => return Ok(Some(record)),
+            Err(generation) => generation,
+        };
+        let record = read!(self, reads => reads.node(id))?;
+        if let Some(record) = &record {
+            known.remember(record, generation);
+        }
+        Ok(record)
     }
 
     /// All registered workers.
@@ -339,7 +351,7 @@ impl Store {
         read!(self, reads => reads.next_due(now))
     }
 
-    /// How many rows wait whose pause has ended.
+    /// How many rows wait whose pause has ended; 100 stands for more, so that a long queue is not walked.
     pub async fn ready_count(&self, now: Timestamp) -> Result<u64, Error> {
         read!(self, reads => reads.ready_count(now))
     }

@@ -23,6 +23,8 @@ pub(crate) struct Unit<'a, B> {
     pub(crate) drafts: Vec<(Draft, Timestamp)>,
     /// New rows that may be taken at once.
     pub(crate) ready: usize,
+    /// Workers whose records changed.
+    pub(crate) nodes: Vec<NodeId>,
 }
 
 impl<B: Backend> Unit<'_, B> {
@@ -35,6 +37,7 @@ impl<B: Backend> Unit<'_, B> {
             Command::ReleaseHeld { worker, now } => self.release_held(worker, *now).await,
             Command::SaveNode { node, draft, now } => {
                 self.backend.save_node(node).await?;
+                self.nodes.push(node.id.clone());
                 self.drafts.extend(draft.clone().map(|draft| (draft, *now)));
                 Ok(Reply::Done)
             }

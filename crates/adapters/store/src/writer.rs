@@ -2,49 +2,111 @@
 //! sends it commands. What arrives during a commit shares the next one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use edgecoder_base::Timestamp;
 use edgecoder_ledger::Head;
 use edgecoder_protocol::ledger::{Checkpoint, Entry};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Error;
 use crate::backend::Backend;
 use crate::bell::{Doorbell, Pulse};
-use crate::command::{Author, Job, Reply};
+use crate::command::{Author, Command, Job, Reply};
+use crate::known::Known;
+use crate::nonces::Nonces;
 use crate::unit::Unit;
 
 /// Commands of one commit at most: bounds how long the first waits for the last.
 const MAX_BATCH: usize = 256;
 /// Tries of one commit when another process's writer gets in between.
 const MAX_TRIES: u32 = 5;
+/// Spent nonces of requests that wanted nothing written are written after this.
+const NONCES_WAIT: Duration = Duration::from_millis(50);
+/// The longest wait for more commands to share a commit: the runtime's shortest pause.
+const GATHER: Duration = Duration::from_millis(1);
 
 pub(crate) struct Writer<B> {
     backend: B,
     author: Author,
     /// The end of our chain; none when it must be read again.
     head: Option<Head>,
-    bell: Arc<Doorbell>,
-    pulse: Arc<watch::Sender<Pulse>>,
+    nonces: Nonces,
+    /// Commands of the last commit.
+    crowd: usize,
+    hints: Hints,
+}
+
+/// What others learn of commits.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hints {
+    pub(crate) bell: Arc<Doorbell>,
+    pub(crate) pulse: Arc<watch::Sender<Pulse>>,
+    pub(crate) known: Arc<Known>,
 }
 
 impl<B: Backend> Writer<B> {
-    pub(crate) async fn open(
-        mut backend: B,
-        author: Author,
-        bell: Arc<Doorbell>,
-        pulse: Arc<watch::Sender<Pulse>>,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn open(mut backend: B, author: Author, hints: Hints) -> Result<Self, Error> {
         let head = backend.head(&author.id).await?;
-        pulse.send_modify(|pulse| pulse.sequence = head.sequence);
-        Ok(Self { backend, author, head: Some(head), bell, pulse })
+        hints.pulse.send_modify(|pulse| pulse.sequence = head.sequence);
+        Ok(Self { backend, author, head: Some(head), nonces: Nonces::default(), crowd: 1, hints })
     }
 
     /// Runs until every sender is gone.
     pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        let mut batch = Vec::new();
-        while jobs.recv_many(&mut batch, MAX_BATCH).await > 0 {
-            self.commit_batch(std::mem::take(&mut batch)).await;
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            let arrived = jobs.recv_many(&mut batch, MAX_BATCH);
+            let arrived = if self.nonces.is_empty() {
+                arrived.await
+            } else if let Ok(arrived) = timeout(NONCES_WAIT, arrived).await {
+                arrived
+            } else {
+                self.commit_batch(Vec::new()).await;
+                // When they could not be written, they go with the next command.
+                if self.nonces.is_empty() { continue } else { jobs.recv_many(&mut batch, MAX_BATCH).await }
+            };
+            if arrived == 0 {
+                break;
+            }
+            let mut commands = Vec::new();
+            for job in batch.drain(..) {
+                self.take(job, &mut commands).await;
+            }
+            if !commands.is_empty() {
+                self.gather(&mut jobs, &mut commands).await;
+                self.commit_batch(commands).await;
+            }
+        }
+        if !self.nonces.is_empty() {
+            self.commit_batch(Vec::new()).await;
+        }
+    }
+
+    /// Waits until as many commands are here as shared the last commit, but not long. Whoever shared it is likely
+    /// to come back at once, and each commit costs the same for one command as for many. A lone caller never waits.
+    async fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>, commands: &mut Vec<Job>) {
+        let until = Instant::now() + GATHER;
+        while commands.len() < self.crowd {
+            let Ok(Some(job)) = timeout_at(until, jobs.recv()).await else { break };
+            self.take(job, commands).await;
+        }
+        self.crowd = commands.len();
+    }
+
+    /// Answers a job that need not wait for a commit; puts others with `commands`.
+    async fn take(&mut self, mut job: Job, commands: &mut Vec<Job>) {
+        if !B::SHARED
+            && self.nonces.has_room()
+            && let Command::SpendNonce { source, nonce, now, expires } = &mut job.command
+        {
+            let name = (source.clone(), std::mem::take(nonce));
+            let spent = self.nonces.spend(&mut self.backend, name, *now, *expires).await;
+            // A caller that went away has spent its nonce all the same.
+            let _gone = job.reply.send(spent.map(Reply::Spent));
+        } else {
+            commands.push(job);
         }
     }
 
@@ -83,6 +145,7 @@ impl<B: Backend> Writer<B> {
         self.backend.rollback().await;
         // A commit whose answer was lost may stand, and another process may have written under our name.
         self.head = None;
+        self.hints.known.forget_all();
     }
 
     /// Executes all commands in one transaction. A command that the rules refuse has written nothing and does
@@ -93,7 +156,8 @@ impl<B: Backend> Writer<B> {
             Some(head) => head.clone(),
             None => self.backend.head(&self.author.id).await?,
         };
-        let mut unit = Unit { backend: &mut self.backend, drafts: Vec::new(), ready: 0 };
+        self.nonces.write(&mut self.backend).await?;
+        let mut unit = Unit { backend: &mut self.backend, drafts: Vec::new(), ready: 0, nodes: Vec::new() };
         let mut replies = Vec::with_capacity(batch.len());
         for job in batch {
             let reply = unit.execute(&mut job.command).await;
@@ -109,7 +173,7 @@ impl<B: Backend> Writer<B> {
                 reply => replies.push(reply),
             }
         }
-        let (drafts, ready) = (unit.drafts, unit.ready);
+        let (drafts, ready, nodes) = (unit.drafts, unit.ready, unit.nodes);
         if !drafts.is_empty() {
             let at = drafts.last().map_or_else(Timestamp::default, |(_, at)| *at);
             let entries: Vec<Entry> = drafts.into_iter().map(|(draft, at)| head.append(draft, at)).collect();
@@ -117,12 +181,14 @@ impl<B: Backend> Writer<B> {
             self.backend.append(&entries, &checkpoint).await?;
         }
         self.backend.commit().await?;
-        self.pulse.send_modify(|pulse| {
+        self.nonces.written();
+        self.hints.known.forget(&nodes);
+        self.hints.pulse.send_modify(|pulse| {
             pulse.sequence = head.sequence;
             pulse.commits += 1;
         });
         self.head = Some(head);
-        self.bell.ring(ready);
+        self.hints.bell.ring(ready);
         Ok(replies)
     }
 

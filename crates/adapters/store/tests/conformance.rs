@@ -76,6 +76,7 @@ behaviours! {
     nodes:
         a_nonce_is_spent_once,
         an_expired_nonce_may_come_again,
+        a_nonce_is_on_disk_with_what_it_allowed,
         a_node_is_kept_and_replaced;
     coordinators:
         two_coordinators_lease_no_row_twice,

@@ -35,7 +35,8 @@ impl Handle {
         if new {
             tracing::info!(task = %task.id, subtasks = task.subtasks.len(), "task accepted");
         }
-        let outputs = self.inner.store.outputs(&task.id).await?;
+        // A new task has no outputs: nothing is read to find none.
+        let outputs = if new { Vec::new() } else { self.inner.store.outputs(&task.id).await? };
         Ok(view::task(&task, &outputs))
     }
 

@@ -154,7 +154,8 @@ impl Reads for PostgresReads {
     }
 
     async fn ready_count(&self, now: Timestamp) -> Result<u64, Error> {
-        let sql = "SELECT count(*) FROM queue WHERE NOT leased AND due <= $1";
+        let sql =
+            "SELECT count(*) FROM (SELECT 1 FROM queue WHERE NOT leased AND due <= $1 LIMIT 100) AS waiting";
         let statement = sqlx::query(sql).bind(now.as_millis());
         let counted = self.many("counting waiting rows", statement, |row| count(row, 0)).await?;
         Ok(counted.into_iter().next().unwrap_or(0))

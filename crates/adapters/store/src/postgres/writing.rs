@@ -92,6 +92,8 @@ const HEADS: &str = "WITH RECURSIVE classes (class) AS (\
      ORDER BY rank DESC, seq LIMIT 1) AS queue";
 
 impl Backend for PostgresBackend {
+    const SHARED: bool = true;
+
     async fn begin(&mut self) -> Result<(), Error> {
         self.announce = false;
         let begin = "beginning a transaction";
@@ -305,6 +307,13 @@ impl Backend for PostgresBackend {
                    ON CONFLICT (id) DO UPDATE SET document = excluded.document";
         let statement = sqlx::query(sql).bind(node.id.to_string()).bind(document(node)?);
         self.execute("storing a node", statement).await.map(|_| ())
+    }
+
+    async fn knows_nonce(&mut self, source: &NodeId, nonce: &str, now: Timestamp) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM nonces WHERE source = $1 AND nonce = $2 AND expires_at >= $3";
+        let statement =
+            sqlx::query(sql).bind(source.to_string()).bind(nonce.to_owned()).bind(now.as_millis());
+        Ok(self.one("looking up a nonce", statement, |_| Ok(())).await?.is_some())
     }
 
     async fn spend_nonce(&mut self, source: &NodeId, nonce: &str, expires: Timestamp) -> Result<bool, Error> {

@@ -199,7 +199,7 @@ impl Reads for SqliteReads {
 
     async fn ready_count(&self, now: Timestamp) -> Result<u64, Error> {
         self.read("counting waiting rows", move |connection| {
-            let sql = "SELECT count(*) FROM queue WHERE leased = 0 AND due <= ?1";
+            let sql = "SELECT count(*) FROM (SELECT 1 FROM queue WHERE leased = 0 AND due <= ?1 LIMIT 100)";
             connection.query_row(sql, [now.as_millis()], |row| row.get(0))
         })
         .await

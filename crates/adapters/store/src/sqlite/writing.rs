@@ -74,6 +74,9 @@ const HEADS: &str = "WITH RECURSIVE classes (class) AS (\
      ORDER BY rank DESC, seq LIMIT 1)";
 
 impl Backend for SqliteBackend {
+    // The file lies in a node's directory, which one process holds at a time.
+    const SHARED: bool = false;
+
     async fn begin(&mut self) -> Result<(), Error> {
         self.batch("beginning a transaction", "BEGIN IMMEDIATE")
     }
@@ -273,6 +276,12 @@ impl Backend for SqliteBackend {
                    ON CONFLICT (id) DO UPDATE SET document = excluded.document";
         self.execute("storing a node", sql, params![node.id.as_str(), document(node)?])?;
         Ok(())
+    }
+
+    async fn knows_nonce(&mut self, source: &NodeId, nonce: &str, now: Timestamp) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM nonces WHERE source = ?1 AND nonce = ?2 AND expires_at >= ?3";
+        let params = params![source.as_str(), nonce, now.as_millis()];
+        Ok(self.one("looking up a nonce", sql, params, |_| Ok(()))?.is_some())
     }
 
     async fn spend_nonce(&mut self, source: &NodeId, nonce: &str, expires: Timestamp) -> Result<bool, Error> {

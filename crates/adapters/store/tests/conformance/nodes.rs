@@ -5,7 +5,7 @@ use edgecoder_ledger::Draft;
 use edgecoder_store::NodeRecord;
 use tokio::task::JoinSet;
 
-use crate::world::{START, World, at};
+use crate::world::{START, World, at, prompt, submit};
 
 fn name(text: &str) -> NodeId {
     text.parse().unwrap()
@@ -29,6 +29,15 @@ pub(crate) async fn an_expired_nonce_may_come_again(world: &World) {
     assert!(spend(0).await.unwrap());
     assert!(!spend(1_000).await.unwrap(), "valid to the last millisecond");
     assert!(spend(1_001).await.unwrap());
+}
+
+/// Whoever opens the database after a crash knows every nonce whose request has left anything behind.
+pub(crate) async fn a_nonce_is_on_disk_with_what_it_allowed(world: &World) {
+    assert!(world.store.spend_nonce(name("a"), "n".into(), START, at(300_000)).await.unwrap());
+    submit(&world.store, 1, prompt("hello")).await;
+    let second = world.second().await;
+    assert!(!second.spend_nonce(name("a"), "n".into(), START, at(300_000)).await.unwrap());
+    second.close().await;
 }
 
 pub(crate) async fn a_node_is_kept_and_replaced(world: &World) {
