@@ -20,13 +20,13 @@ pub use writing::SqliteBackend;
 const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
 /// Pages (4 KiB) the log may grow before its content moves to the main file: large enough that the move is
 /// rare, small enough that a restart stays quick.
-const CHECKPOINT_PAGES: u32 = 4_000;
+const CHECKPOINT_PAGES: u32 = 16_000;
 
 /// Opens the writing connection, creating and migrating the file as needed.
 pub fn open(file: &Path) -> Result<SqliteBackend, Error> {
     let doing = "opening the database";
     let mut connection = Connection::open(file).map_err(|error| Error::from_sqlite(doing, &error))?;
-    prepare(&connection, "-8000")?;
+    prepare(&connection, "-16000")?;
     let pragmas = format!(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};"
     );

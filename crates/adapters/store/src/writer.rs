@@ -8,7 +8,7 @@ use edgecoder_base::Timestamp;
 use edgecoder_ledger::Head;
 use edgecoder_protocol::ledger::{Checkpoint, Entry};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use crate::Error;
 use crate::backend::Backend;
@@ -24,8 +24,6 @@ const MAX_BATCH: usize = 256;
 const MAX_TRIES: u32 = 5;
 /// Spent nonces of requests that wanted nothing written are written after this.
 const NONCES_WAIT: Duration = Duration::from_millis(50);
-/// The longest wait for more commands to share a commit: the runtime's shortest pause.
-const GATHER: Duration = Duration::from_millis(1);
 
 pub(crate) struct Writer<B> {
     backend: B,
@@ -33,8 +31,6 @@ pub(crate) struct Writer<B> {
     /// The end of our chain; none when it must be read again.
     head: Option<Head>,
     nonces: Nonces,
-    /// Commands of the last commit.
-    crowd: usize,
     hints: Hints,
 }
 
@@ -50,7 +46,7 @@ impl<B: Backend> Writer<B> {
     pub(crate) async fn open(mut backend: B, author: Author, hints: Hints) -> Result<Self, Error> {
         let head = backend.head(&author.id).await?;
         hints.pulse.send_modify(|pulse| pulse.sequence = head.sequence);
-        Ok(Self { backend, author, head: Some(head), nonces: Nonces::default(), crowd: 1, hints })
+        Ok(Self { backend, author, head: Some(head), nonces: Nonces::default(), hints })
     }
 
     /// Runs until every sender is gone.
@@ -75,24 +71,12 @@ impl<B: Backend> Writer<B> {
                 self.take(job, &mut commands).await;
             }
             if !commands.is_empty() {
-                self.gather(&mut jobs, &mut commands).await;
                 self.commit_batch(commands).await;
             }
         }
         if !self.nonces.is_empty() {
             self.commit_batch(Vec::new()).await;
         }
-    }
-
-    /// Waits until as many commands are here as shared the last commit, but not long. Whoever shared it is likely
-    /// to come back at once, and each commit costs the same for one command as for many. A lone caller never waits.
-    async fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>, commands: &mut Vec<Job>) {
-        let until = Instant::now() + GATHER;
-        while commands.len() < self.crowd {
-            let Ok(Some(job)) = timeout_at(until, jobs.recv()).await else { break };
-            self.take(job, commands).await;
-        }
-        self.crowd = commands.len();
     }
 
     /// Answers a job that need not wait for a commit; puts others with `commands`.
