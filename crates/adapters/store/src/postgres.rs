@@ -43,6 +43,31 @@ pub async fn open_reads(url: &Secret<String>) -> Result<PostgresReads, Error> {
     Ok(PostgresReads::new(pool))
 }
 
+/// Connects once, as the coordinator would, and tells the server's version and place. Neither the answer nor the
+/// error names the account, so that both can be pasted.
+pub async fn answers(url: &Secret<String>) -> Result<String, Error> {
+    let options = options(url)?;
+    let connection = connect(&options).await.map_err(|error| without(error, options.get_username()))?;
+    let version = connection.server_version_num().unwrap_or_default() / 10_000;
+    // Whether it ends well no longer matters: it did answer.
+    drop(connection.close().await);
+    let place = options.get_socket().map_or_else(
+        || format!("{}:{}", options.get_host(), options.get_port()),
+        |socket| socket.display().to_string(),
+    );
+    Ok(format!("PostgreSQL {version} at {place}"))
+}
+
+/// The error with the account's name left out.
+fn without(error: Error, account: &str) -> Error {
+    match error {
+        Error::Unavailable { doing, cause } => {
+            Error::Unavailable { doing, cause: cause.replace(&format!("\"{account}\""), "…") }
+        }
+        other => other,
+    }
+}
+
 /// Listens to what the other coordinators announce.
 pub(crate) async fn listen(pool: &sqlx::PgPool) -> Result<PgListener, Error> {
     let doing = "listening for work";

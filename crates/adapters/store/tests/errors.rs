@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use edgecoder_base::{NodeKey, Secret};
 use edgecoder_store::test_support::TestPostgres;
-use edgecoder_store::{Config, Deps, Error, Location, Store};
+use edgecoder_store::{Config, Deps, Error, Location, Store, postgres};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
@@ -136,6 +136,18 @@ async fn text_that_postgres_cannot_hold_fails_alone() {
     report(&world.store, &leased, &own(), answer("out\0put"), at(2)).await.unwrap();
     assert_eq!(world.store.outputs(&id(2)).await.unwrap(), [(0, "out\u{fffd}put".to_owned())]);
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_postgres_says_its_version_and_place_but_no_account() {
+    let server = TestPostgres::start();
+    let url = server.database("asked");
+    let said = postgres::answers(&Secret::new(url.clone())).await.unwrap();
+    assert!(said.starts_with("PostgreSQL 1") && said.contains("edgecoder-pg-"), "{said}");
+    assert!(!said.contains("user"), "{said}");
+    let stranger = url.replace("user=edgecoder", "user=ada-lovelace");
+    let refused = postgres::answers(&Secret::new(stranger)).await.unwrap_err().to_string();
+    assert!(refused.contains("role … does not exist"), "{refused}");
 }
 
 #[tokio::test]

@@ -84,13 +84,22 @@ fn together(patches: &[Patch]) -> Patch {
 }
 
 fn message(task: &TaskView) -> String {
-    let subject: String =
-        harmless(task.request.lines().next().unwrap_or_default()).chars().take(SUBJECT_CHARS).collect();
+    let subject = subject(&harmless(task.request.lines().next().unwrap_or_default()));
     let proof = match (&task.verifier, task.result.as_ref().is_some_and(|result| result.verified_by_user)) {
         (Some(verifier), true) => format!("Proven by `{}`.", verifier.command),
         _ => "Not proven by a verifier of the user's.".to_owned(),
     };
     format!("{subject}\n\n{proof}\nEdgeCoder task: {}\n", task.id)
+}
+
+/// The request as the first line of a commit: cut between words, and seen to be cut.
+fn subject(request: &str) -> String {
+    if request.chars().count() <= SUBJECT_CHARS {
+        return request.to_owned();
+    }
+    let kept: String = request.chars().take(SUBJECT_CHARS - 1).collect();
+    let end = kept.rfind(' ').unwrap_or(kept.len());
+    format!("{}…", kept[..end].trim_end())
 }
 
 async fn git(repo: &Path, args: &[impl AsRef<OsStr>]) -> Result<(), Error> {
@@ -183,6 +192,17 @@ mod tests {
         assert!(
             matches!(&error, Error::Git { command, detail } if command == "switch" && detail.contains("bad name"))
         );
+    }
+
+    #[test]
+    fn a_subject_is_cut_between_words() {
+        let check = |request: &str, expected: &str| assert_eq!(subject(request), expected);
+        check("add a function", "add a function");
+        check(
+            "add a function that returns the median of a list of numbers to the statistics module please",
+            "add a function that returns the median of a list of numbers to the…",
+        );
+        check(&"é".repeat(80), &format!("{}…", "é".repeat(71)));
     }
 
     #[test]

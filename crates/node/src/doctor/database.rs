@@ -4,6 +4,9 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use edgecoder_base::Secret;
+use edgecoder_store::postgres;
+
 use super::Finding;
 use crate::cli::Context;
 
@@ -11,13 +14,11 @@ use crate::cli::Context;
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// First bytes of every SQLite database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// PostgreSQL's own default.
-const POSTGRES_PORT: u16 = 5432;
 
 pub(super) async fn reachable(context: &Context) -> Finding {
     match &context.loaded.config.coordinator.database_url {
         None => embedded(&context.data.database()),
-        Some(url) => server(url.expose()).await,
+        Some(url) => server(url).await,
     }
 }
 
@@ -48,37 +49,16 @@ fn starts_as_sqlite(file: std::fs::File) -> std::io::Result<bool> {
     Ok(start.is_empty() || start == MAGIC)
 }
 
-/// Only host and port are shown: the address carries a name and a password.
-async fn server(url: &str) -> Finding {
+/// Connects as the coordinator would, so that a wrong password or a missing database is found too.
+async fn server(url: &Secret<String>) -> Finding {
     let fix = "start PostgreSQL, or correct DATABASE_URL (coordinator.database_url)";
-    let Some((host, port)) = place(url) else {
-        return Finding::bad("database", "the address of PostgreSQL names no host", fix);
-    };
-    let connecting = tokio::net::TcpStream::connect((host.as_str(), port));
-    match tokio::time::timeout(TIMEOUT, connecting).await {
-        Ok(Ok(_)) => Finding::good("database", format!("PostgreSQL at {host}:{port} answers")),
-        Ok(Err(error)) => Finding::bad("database", format!("PostgreSQL at {host}:{port}: {error}"), fix),
-        Err(_) => Finding::bad("database", format!("PostgreSQL at {host}:{port} does not answer"), fix),
-    }
-}
-
-fn place(url: &str) -> Option<(String, u16)> {
-    let url = reqwest::Url::parse(url).ok()?;
-    let host = url.host_str().filter(|host| !host.is_empty())?.trim_matches(['[', ']']).to_owned();
-    Some((host, url.port().unwrap_or(POSTGRES_PORT)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::place;
-
-    #[test]
-    fn a_place_is_shown_without_name_and_password() {
-        let check = |url, expected: Option<(&str, u16)>| {
-            assert_eq!(place(url), expected.map(|(host, port)| (host.to_owned(), port)), "{url}");
-        };
-        check("postgres://ada:hunter2@db.example:6000/x", Some(("db.example", 6000)));
-        check("postgresql://[::1]/x", Some(("::1", 5432)));
-        check("postgres:///x", None);
+    match tokio::time::timeout(TIMEOUT, postgres::answers(url)).await {
+        Ok(Ok(place)) => Finding::good("database", format!("{place} answers")),
+        Ok(Err(error)) => Finding::bad("database", error.to_string(), fix),
+        Err(_) => Finding::bad(
+            "database",
+            format!("PostgreSQL does not answer within {} s", TIMEOUT.as_secs()),
+            fix,
+        ),
     }
 }
