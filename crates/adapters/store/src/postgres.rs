@@ -60,12 +60,11 @@ pub async fn answers(url: &Secret<String>) -> Result<String, Error> {
 
 /// The error with the account's name left out.
 fn without(error: Error, account: &str) -> Error {
-    match error {
-        Error::Unavailable { doing, cause } => {
-            Error::Unavailable { doing, cause: cause.replace(&format!("\"{account}\""), "…") }
-        }
-        other => other,
+    if let Error::Unavailable { doing, cause } = error {
+        let cause = cause.replace(&format!("\"{account}\""), "…");
+        return Error::Unavailable { doing, cause };
     }
+    error
 }
 
 /// Listens to what the other coordinators announce.
