@@ -80,9 +80,15 @@ fn plan(out: Output, task: &TaskView) -> Vec<String> {
             let what = excerpt(&subtask.request);
             lines.push(out.fit(&format!("  {:<10}{state}  {what}", short(subtask.id.as_str()))));
         }
+        let mut said = None;
         for one in &subtask.attempts {
             lines.push(out.fit(&format!("    {}", attempt(out, one))));
-            lines.extend(why(one).map(|why| out.fold(&format!("    {:<11}", ""), &why)));
+            // Samples often fail for one reason: it is said once for all that follow each other.
+            let why = why(one);
+            if why != said {
+                lines.extend(why.iter().map(|why| out.fold(&format!("    {:<11}", ""), why)));
+                said = why;
+            }
         }
     }
     lines
