@@ -7,6 +7,7 @@ use std::time::Duration;
 use edgecoder_base::Level;
 use serde::{Deserialize, Serialize};
 
+use crate::artefact::Artefact;
 use crate::launch::Layers;
 
 /// One file laid over the snapshot.
@@ -46,6 +47,11 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// Bounds.
     pub limits: Limits,
+    /// Files to bring back when everything is dead, relative paths; one that ends in `/` is a folder, and all
+    /// regular files below it are meant. Each comes with its bytes or with the reason why not.
+    pub collect: Vec<String>,
+    /// Less than this level is refused before the command starts.
+    pub min_level: Level,
 }
 
 impl Job {
@@ -57,6 +63,8 @@ impl Job {
             command: command.into(),
             env: BTreeMap::new(),
             limits: Limits::default(),
+            collect: Vec::new(),
+            min_level: Level::S0,
         }
     }
 }
@@ -76,6 +84,8 @@ pub struct Limits {
     pub output_bytes: usize,
     /// Files written to `/job` and `/tmp` together.
     pub disk_bytes: u64,
+    /// Artefacts brought back, all together.
+    pub artefact_bytes: u64,
 }
 
 /// Output beyond this many times `output_bytes` ends the run: nobody reads that, and it burns a core.
@@ -90,6 +100,7 @@ impl Default for Limits {
             processes: 256,
             output_bytes: 1 << 20,
             disk_bytes: 1 << 30,
+            artefact_bytes: 16 << 20,
         }
     }
 }
@@ -158,6 +169,8 @@ pub struct Report {
     pub degraded: Vec<String>,
     /// The layers, one by one; none for an unconfined run.
     pub layers: Option<Layers>,
+    /// What [`Job::collect`] asked for, in that order; none for an unconfined run.
+    pub artefacts: Vec<Artefact>,
 }
 
 impl Report {

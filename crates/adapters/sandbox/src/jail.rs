@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use crate::launch::{Failure, Outcome, Stage};
 
 mod cgroup;
+mod collect;
 mod files;
 mod filter;
 mod first;
@@ -30,7 +31,7 @@ pub(crate) use cgroup::sweep;
 /// Reads a launch from standard input, runs it, and answers on the same socket.
 pub fn main() -> ExitCode {
     match supervisor::run() {
-        Ok((mut control, outcome)) => match answer(&mut control, &outcome) {
+        Ok((mut control, outcome, artefacts)) => match answer(&mut control, &outcome, &artefacts) {
             Ok(()) => ExitCode::SUCCESS,
             // Nobody listens any more, and everything is dead.
             Err(_gone) => ExitCode::FAILURE,
@@ -43,8 +44,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn answer(control: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
-    control.write_all(&serde_json::to_vec(outcome)?)
+fn answer(control: &mut impl Write, outcome: &Outcome, artefacts: &[Vec<u8>]) -> io::Result<()> {
+    let header = serde_json::to_vec(outcome)?;
+    control.write_all(&u32::try_from(header.len()).map_err(io::Error::other)?.to_le_bytes())?;
+    control.write_all(&header)?;
+    artefacts.iter().try_for_each(|bytes| control.write_all(bytes))
 }
 
 /// Names the step that an error belongs to.

@@ -8,9 +8,11 @@ use edgecoder_base::Level;
 use edgecoder_base::snapshot::is_safe_path;
 use serde::{Deserialize, Serialize};
 
+use crate::artefact::{Artefact, ArtefactEntry};
 use crate::config::Config;
 use crate::error::Error;
 use crate::execution::{Exit, Job, Limits};
+use crate::fault::Fault;
 
 /// Longest header the launcher reads: 200,000 paths of ordinary length.
 const MAX_HEADER_BYTES: u32 = 64 * 1024 * 1024;
@@ -18,6 +20,8 @@ const MAX_HEADER_BYTES: u32 = 64 * 1024 * 1024;
 const MAX_CONTENT_BYTES: u64 = 256 * 1024 * 1024;
 /// Longest command; `execve` refuses single arguments over 128 KiB.
 const MAX_COMMAND_BYTES: usize = 128 * 1024 - 1;
+/// Most names of artefacts, each of ordinary length.
+const MAX_COLLECT: usize = 256;
 /// The system's part of `PATH` inside.
 const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 /// Credentials that package tools keep inside their own root; an empty file stands in their place.
@@ -52,6 +56,15 @@ pub struct LaunchSpec {
     pub masked: Vec<String>,
     /// Bounds.
     pub limits: LaunchLimits,
+    /// Artefacts to bring back; a folder ends in `/`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collect: Vec<String>,
+    /// Less is refused before the command starts.
+    pub min_level: Level,
+    /// Layers that are to fail; only a launcher built for development accepts any.
+    #[doc(hidden)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
 }
 
 /// One file laid over the tree.
@@ -80,6 +93,8 @@ pub struct LaunchLimits {
     pub processes: u32,
     /// Files in `/job` and `/tmp`.
     pub disk_bytes: u64,
+    /// Artefacts brought back, all together.
+    pub artefact_bytes: u64,
 }
 
 impl From<&Limits> for LaunchLimits {
@@ -91,6 +106,7 @@ impl From<&Limits> for LaunchLimits {
             memory_bytes: limits.memory_bytes,
             processes: limits.processes,
             disk_bytes: limits.disk_bytes,
+            artefact_bytes: limits.artefact_bytes,
         }
     }
 }
@@ -112,6 +128,9 @@ impl LaunchSpec {
             tool_chains: config.tool_chains.clone(),
             masked: MASKED.iter().map(|&name| name.to_owned()).collect(),
             limits: LaunchLimits::from(&job.limits),
+            collect: job.collect.clone(),
+            min_level: job.min_level,
+            faults: Vec::new(),
         })
     }
 
@@ -133,16 +152,7 @@ impl LaunchSpec {
 
     /// Reads a frame: the launch and the contents of its files, in order.
     pub fn read(from: &mut impl Read) -> io::Result<(Self, Vec<Option<Vec<u8>>>)> {
-        let refuse = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
-        let mut length = [0; 4];
-        from.read_exact(&mut length)?;
-        let length = u32::from_le_bytes(length);
-        if length > MAX_HEADER_BYTES {
-            return Err(refuse("the header is too long"));
-        }
-        let mut header = vec![0; length as usize];
-        from.read_exact(&mut header)?;
-        let spec: Self = serde_json::from_slice(&header)?;
+        let spec: Self = read_header(from)?;
         let mut left = MAX_CONTENT_BYTES;
         let mut contents = Vec::with_capacity(spec.files.len());
         for file in &spec.files {
@@ -150,13 +160,9 @@ impl LaunchSpec {
                 contents.push(None);
                 continue;
             };
-            left = left.checked_sub(size).ok_or_else(|| refuse("the files are too large"))?;
-            let mut content = Vec::new();
-            from.by_ref().take(size).read_to_end(&mut content)?;
-            if content.len() as u64 != size {
-                return Err(refuse("a file is cut short"));
-            }
-            contents.push(Some(content));
+            let too_large = || io::Error::new(io::ErrorKind::InvalidData, "the files are too large");
+            left = left.checked_sub(size).ok_or_else(too_large)?;
+            contents.push(Some(read_exactly(from, size)?));
         }
         Ok((spec, contents))
     }
@@ -174,6 +180,13 @@ pub(crate) fn check(job: &Job) -> Result<(), Error> {
         if !is_safe_path(&file.path) {
             return refuse(format!("the path {:?} is not a path below the tree", file.path));
         }
+    }
+    let wanted = job.collect.iter().map(|path| path.strip_suffix('/').unwrap_or(path));
+    if let Some(path) = wanted.clone().find(|path| !is_safe_path(path)) {
+        return refuse(format!("the artefact {path:?} is not a path below the tree"));
+    }
+    if wanted.count() > MAX_COLLECT {
+        return refuse(format!("it asks for more than {MAX_COLLECT} artefacts"));
     }
     let sizes = job.files.iter().filter_map(|file| file.content.as_ref()).map(|content| content.len() as u64);
     if sizes.fold(0_u64, u64::saturating_add) > MAX_CONTENT_BYTES {
@@ -247,6 +260,8 @@ pub struct Layers {
     pub memory_cgroup: Option<u8>,
     /// cgroup version that bounds processes.
     pub pids_cgroup: Option<u8>,
+    /// cgroup version that keeps the run from starving the node.
+    pub cpu_cgroup: Option<u8>,
     /// Landlock ABI in force.
     pub landlock_abi: Option<u8>,
     /// Whether `/proc` could be mounted.
@@ -277,6 +292,7 @@ impl Layers {
         };
         note(self.memory_cgroup.is_none(), "memory: no cgroup, each process is bounded by itself");
         note(self.pids_cgroup.is_none(), "processes: no cgroup, bounded by rlimit");
+        note(self.cpu_cgroup.is_none(), "cpu: no cgroup, the run competes with the node as an equal");
         note(self.landlock_abi.is_none(), "landlock: the kernel has none");
         note(!self.proc_mounted, "proc: refused, some tools fail");
         note(!self.overlay, "copy: no overlay, the tree was copied");
@@ -297,7 +313,49 @@ pub enum Outcome {
         exit: Exit,
         /// What confined it.
         layers: Layers,
+        /// What was asked for; the bytes follow the outcome in this order.
+        #[serde(default)]
+        artefacts: Vec<ArtefactEntry>,
     },
+}
+
+impl Outcome {
+    /// Reads the launcher's last word: the length of the outcome, the outcome, and the bytes of its artefacts.
+    pub fn read(from: &mut impl Read) -> io::Result<(Self, Vec<Artefact>)> {
+        let outcome: Self = read_header(from)?;
+        let Self::Ended { artefacts: entries, .. } = &outcome else { return Ok((outcome, Vec::new())) };
+        let mut artefacts = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let found = match &entry.found {
+                Ok(size) => Ok(read_exactly(from, *size)?),
+                Err(why) => Err(why.clone()),
+            };
+            artefacts.push(Artefact { name: entry.name.clone(), found });
+        }
+        Ok((outcome, artefacts))
+    }
+}
+
+/// Four bytes of length, and JSON of that length.
+fn read_header<T: serde::de::DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length);
+    if length > MAX_HEADER_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the header is too long"));
+    }
+    Ok(serde_json::from_slice(&read_exactly(from, length.into())?)?)
+}
+
+/// Grows as bytes come, so that a length alone claims no memory.
+fn read_exactly(from: &mut impl Read, size: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    from.by_ref().take(size).read_to_end(&mut content)?;
+    if content.len() as u64 == size {
+        Ok(content)
+    } else {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file is cut short"))
+    }
 }
 
 /// Where the launcher lies: as configured, else beside `program`.

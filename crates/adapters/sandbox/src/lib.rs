@@ -18,9 +18,11 @@
     allow(dead_code, unused_imports, reason = "elsewhere only the unconfined mode exists")
 )]
 
+mod artefact;
 mod config;
 mod error;
 mod execution;
+mod fault;
 #[cfg(target_os = "linux")]
 pub mod jail;
 mod launch;
@@ -29,9 +31,12 @@ mod output;
 mod run;
 mod tool_chain;
 
+pub use artefact::{Artefact, ArtefactEntry, Refused};
 pub use config::{Config, Mode};
 pub use error::Error;
 pub use execution::{Exit, Job, JobFile, Limits, Output, Report};
+#[doc(hidden)]
+pub use fault::Fault;
 pub use launch::{Failure, LaidFile, LaunchLimits, LaunchSpec, Layers, Outcome, Stage};
 pub use run::{Probe, Sandbox};
 pub use tool_chain::{detect_tool_chains, jail_path};

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Mode};
 use crate::error::Error;
 use crate::execution::{Job, Report};
+use crate::fault::Fault;
 use crate::launch::launcher;
 
 #[cfg(unix)]
@@ -43,6 +44,7 @@ pub struct Probe {
 pub struct Sandbox {
     config: Config,
     launcher: PathBuf,
+    faults: Vec<Fault>,
 }
 
 impl Sandbox {
@@ -60,7 +62,14 @@ impl Sandbox {
         if config.mode == Mode::Process {
             crate::jail::sweep();
         }
-        Ok(Self { config, launcher })
+        Ok(Self { config, launcher, faults: Vec::new() })
+    }
+
+    /// The same sandbox on a host where these layers fail; for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_faults(self, faults: impl Into<Vec<Fault>>) -> Self {
+        Self { faults: faults.into(), ..self }
     }
 
     /// The mode configured.
@@ -84,12 +93,12 @@ impl Sandbox {
     pub async fn run(&self, job: Job, cancel: CancellationToken) -> Result<Report, Error> {
         match self.config.mode {
             #[cfg(unix)]
-            Mode::None => plain::run(&self.config, &job, &cancel).await,
+            Mode::None => self.unconfined(&job, &cancel).await,
             #[cfg(target_os = "linux")]
-            Mode::Process => match process::run(&self.config, &self.launcher, &job, &cancel).await {
+            Mode::Process => match process::run(self, &job, &cancel).await {
                 Err(Error::Unavailable { reason, .. }) if !self.config.required => {
                     tracing::warn!(%reason, "running unconfined because the sandbox is not required");
-                    let mut report = plain::run(&self.config, &job, &cancel).await?;
+                    let mut report = self.unconfined(&job, &cancel).await?;
                     report.degraded.push(format!("sandbox: {reason}"));
                     Ok(report)
                 }
@@ -101,6 +110,18 @@ impl Sandbox {
                 Err(Error::Unsupported)
             }
         }
+    }
+
+    /// Only for work that asks for no confinement: whoever submitted it may have said otherwise.
+    #[cfg(unix)]
+    async fn unconfined(&self, job: &Job, cancel: &CancellationToken) -> Result<Report, Error> {
+        if job.min_level > Level::S0 {
+            return Err(Error::Unavailable {
+                reason: format!("the work asks for level {} and would run unconfined", job.min_level),
+                fix: "set sandbox mode `process`",
+            });
+        }
+        plain::run(&self.config, job, cancel).await
     }
 
     #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! Bounds on memory and processes by cgroup, version 1 or 2, where this process may make groups.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, getpid};
 
-use crate::launch::{LaunchLimits, Layers};
+use crate::fault::{Fault, trip};
+use crate::launch::{LaunchLimits, LaunchSpec, Layers};
 
 /// Groups are named after their launcher, so that a later one can tell which are left over.
 const PREFIX: &str = "edgecoder-jail-";
@@ -18,6 +20,15 @@ const OWN_PROCESSES: u32 = 1;
 /// Memory limits are kept in pages; the largest in use on Linux.
 const PAGE_BYTES: u64 = 65_536;
 
+/// What a group is for: three bounds, and the account of processor time, which every version 2 group keeps.
+const MEMORY: &str = "memory";
+const PIDS: &str = "pids";
+const SHARE: &str = "share";
+const ACCOUNT: &str = "account";
+/// Half of what a group has by default, so that the node goes first when both want a core.
+const SHARES_V1: u64 = 512;
+const SHARES_V2: u64 = 50;
+
 /// A directory in which groups of one controller may be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
@@ -26,42 +37,49 @@ struct Place {
     folder: PathBuf,
 }
 
-/// The groups of one run; removed when dropped.
+/// The groups of one run, at most one for each controller; removed when dropped.
 #[derive(Debug, Default)]
 pub(super) struct Cgroup {
-    memory: Option<Place>,
-    pids: Option<Place>,
-    cpu: Option<Place>,
+    groups: Vec<Place>,
 }
 
 impl Cgroup {
     /// Makes the groups, writes their limits and reads them back. What is refused is left out.
-    pub(super) fn create(limits: &LaunchLimits) -> Self {
+    pub(super) fn create(spec: &LaunchSpec) -> Self {
         let mut made = Self::default();
         let name = format!("{PREFIX}{}", getpid().as_raw_nonzero());
         for place in places() {
-            let slot = match place.controller {
-                "memory" => &mut made.memory,
-                "pids" => &mut made.pids,
-                _ => &mut made.cpu,
-            };
             let group = Place { folder: place.folder.join(&name), ..place };
-            if slot.is_none() && group.make().and_then(|()| group.limit(limits)).is_ok() {
-                *slot = Some(group);
+            let fault = match group.controller {
+                MEMORY => Some(Fault::MemoryCgroup),
+                PIDS => Some(Fault::PidsCgroup),
+                SHARE => Some(Fault::CpuCgroup),
+                _ => None,
+            };
+            let allowed = fault.map_or(Ok(()), |fault| trip(&spec.faults, fault));
+            if made.of(group.controller).is_none()
+                && allowed.and_then(|()| group.make()).and_then(|()| group.limit(&spec.limits)).is_ok()
+            {
+                made.groups.push(group);
             }
         }
         made
     }
 
-    fn groups(&self) -> impl Iterator<Item = &Place> {
-        [&self.memory, &self.pids, &self.cpu].into_iter().flatten()
+    fn of(&self, controller: &str) -> Option<&Place> {
+        self.groups.iter().find(|group| group.controller == controller)
+    }
+
+    /// The folders, each once: one may hold several controllers.
+    fn folders(&self) -> BTreeSet<&Path> {
+        self.groups.iter().map(|group| group.folder.as_path()).collect()
     }
 
     /// Moves `pid` in, and makes sure that it is.
     pub(super) fn join(&self, pid: Pid) -> io::Result<()> {
         let pid = pid.as_raw_nonzero().to_string();
-        for group in self.groups() {
-            let members = group.folder.join("cgroup.procs");
+        for folder in self.folders() {
+            let members = folder.join("cgroup.procs");
             fs::write(&members, &pid)?;
             if !fs::read_to_string(&members)?.lines().any(|line| line == pid) {
                 return Err(io::Error::other("the process did not enter the cgroup"));
@@ -76,16 +94,16 @@ impl Cgroup {
     }
 
     pub(super) fn bounds_memory(&self) -> bool {
-        self.memory.is_some()
+        self.of(MEMORY).is_some()
     }
 
     pub(super) fn bounds_processes(&self) -> bool {
-        self.pids.is_some()
+        self.of(PIDS).is_some()
     }
 
     /// Processor time used so far, where it is counted.
     pub(super) fn cpu_ms(&self) -> Option<u64> {
-        let group = self.cpu.as_ref()?;
+        let group = self.of(ACCOUNT)?;
         if group.version == 1 {
             let nanoseconds: u64 = group.read("cpuacct.usage")?.trim().parse().ok()?;
             return Some(nanoseconds / 1_000_000);
@@ -95,21 +113,22 @@ impl Cgroup {
 
     /// Whether the kernel killed a process of the run for want of memory.
     pub(super) fn ran_out_of_memory(&self) -> bool {
-        let Some(group) = &self.memory else { return false };
+        let Some(group) = self.of(MEMORY) else { return false };
         let file = if group.version == 1 { "memory.oom_control" } else { "memory.events" };
         group.field(file, "oom_kill").is_some_and(|count| count > 0)
     }
 
     /// The cgroup part of the layers.
     pub(super) fn layers(&self) -> Layers {
-        let version = |group: &Option<Place>| group.as_ref().map(|group| group.version);
-        let peak = self.memory.as_ref().and_then(|group| {
+        let version = |controller| self.of(controller).map(|group| group.version);
+        let peak = self.of(MEMORY).and_then(|group| {
             let file = if group.version == 1 { "memory.max_usage_in_bytes" } else { "memory.peak" };
             group.read(file)?.trim().parse().ok()
         });
         Layers {
-            memory_cgroup: version(&self.memory),
-            pids_cgroup: version(&self.pids),
+            memory_cgroup: version(MEMORY),
+            pids_cgroup: version(PIDS),
+            cpu_cgroup: version(SHARE),
             memory_peak_bytes: peak,
             cpu_ms: self.cpu_ms(),
             ..Layers::default()
@@ -119,13 +138,13 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        for group in self.groups() {
+        for folder in self.folders() {
             for _ in 0..REMOVE_TRIES {
-                match fs::remove_dir(&group.folder) {
+                match fs::remove_dir(folder) {
                     Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                         std::thread::sleep(Duration::from_millis(1));
                     }
-                    // Gone already: version 2 has one group for all controllers.
+                    // Removed, or gone already.
                     _ => break,
                 }
             }
@@ -146,17 +165,19 @@ impl Place {
         let memory = limits.memory_bytes.saturating_add(limits.disk_bytes);
         let processes = u64::from(limits.processes.saturating_add(OWN_PROCESSES));
         let set = match (self.controller, self.version) {
-            ("memory", 1) => {
+            (MEMORY, 1) => {
                 self.bound("memory.limit_in_bytes", memory).and_then(|()| {
                     // Absent where swap is not accounted, and then there is nothing to bound.
                     self.bound_if_present("memory.memsw.limit_in_bytes", memory)
                 })
             }
-            ("memory", _) => self
+            (MEMORY, _) => self
                 .bound("memory.max", memory)
                 .and_then(|()| self.bound_if_present("memory.swap.max", 0))
                 .and_then(|()| self.bound_if_present("memory.oom.group", 1)),
-            ("pids", _) => self.bound("pids.max", processes),
+            (PIDS, _) => self.bound("pids.max", processes),
+            (SHARE, 1) => self.bound("cpu.shares", SHARES_V1),
+            (SHARE, _) => self.bound("cpu.weight", SHARES_V2),
             _ => Ok(()),
         };
         if set.is_err() && self.version == 1 {
@@ -212,13 +233,10 @@ fn places() -> Vec<Place> {
     let mut found = places_v1(&own, &mounts);
     for folder in folders_v2(&own, &mounts) {
         let enabled = fs::read_to_string(folder.join("cgroup.subtree_control")).unwrap_or_default();
-        for controller in ["memory", "pids"] {
-            if enabled.split_whitespace().any(|name| name == controller) {
+        for (wanted, controller) in [(MEMORY, MEMORY), (PIDS, PIDS), ("cpu", SHARE), (MEMORY, ACCOUNT)] {
+            if enabled.split_whitespace().any(|name| name == wanted) {
                 found.push(Place { version: 2, controller, folder: folder.clone() });
             }
-        }
-        if enabled.split_whitespace().any(|name| name == "memory") {
-            found.push(Place { version: 2, controller: "cpu", folder });
         }
     }
     found
@@ -227,7 +245,7 @@ fn places() -> Vec<Place> {
 /// The group this process is in, for each controller of version 1: ours go below it and inherit its bounds.
 fn places_v1(own: &str, mounts: &str) -> Vec<Place> {
     let mut found = Vec::new();
-    for (wanted, controller) in [("memory", "memory"), ("pids", "pids"), ("cpuacct", "cpu")] {
+    for (wanted, controller) in [(MEMORY, MEMORY), (PIDS, PIDS), ("cpu", SHARE), ("cpuacct", ACCOUNT)] {
         let has = |list: &str| list.split(',').any(|name| name == wanted);
         let path = own.lines().find_map(|line| {
             let mut parts = line.splitn(3, ':').skip(1);
@@ -292,9 +310,10 @@ mod tests {
         let own = "4:memory:/a/b\n3:cpu,cpuacct:/\n8:pids:/docker/abc\n1:name=systemd:/\n0::/u/s\n";
         let place = |controller, folder: &str| Place { version: 1, controller, folder: folder.into() };
         let expected = [
-            place("memory", "/sys/fs/cgroup/memory/a/b"),
-            place("pids", "/sys/fs/cgroup/pids/"),
-            place("cpu", "/sys/fs/cgroup/cpu,cpuacct/"),
+            place(MEMORY, "/sys/fs/cgroup/memory/a/b"),
+            place(PIDS, "/sys/fs/cgroup/pids/"),
+            place(SHARE, "/sys/fs/cgroup/cpu,cpuacct/"),
+            place(ACCOUNT, "/sys/fs/cgroup/cpu,cpuacct/"),
         ];
         assert_eq!(places_v1(own, MOUNTS), expected);
         let both = ["/sys/fs/cgroup/unified/u/s", "/sys/fs/cgroup/unified/u"].map(PathBuf::from);

@@ -1,6 +1,8 @@
 //! The first process of the namespaces: builds the root, starts the payload, and then only reaps.
 
+use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, open};
@@ -19,6 +21,7 @@ use super::payload;
 use super::root;
 use super::sys::{self, Cloned};
 use crate::execution::Exit;
+use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec};
 
 /// What the supervisor made ready on the host's side.
@@ -28,6 +31,8 @@ pub(super) struct Prepared {
     pub(super) ids: Ids,
     /// Whether cgroups bound memory and processes.
     pub(super) bounded: bool,
+    /// Where the supervisor waits for `/job`, when it wants something of it.
+    pub(super) job: Option<UnixStream>,
 }
 
 /// Never returns; every failure is told and ends the process, and with it the namespaces.
@@ -57,7 +62,7 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
         become_user(0)?;
         die_with_parent()?;
     }
-    let Prepared { lower, files, ids, bounded } = prepared;
+    let Prepared { lower, files, ids, bounded, job } = prepared;
     let (built, files) = root::build(spec, &sources, lower, files, &ids)?;
     drop(sources);
     news.tell(&News::Root {
@@ -65,7 +70,12 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
         lock_isolation: built.lock_isolation,
         proc_mounted: built.proc_mounted,
     });
-    sys::loopback_up().during("bringing up the loopback interface")?;
+    if let Some(socket) = job {
+        hand_out_job(&socket).during("handing out the tree")?;
+    }
+    trip(&spec.faults, Fault::Loopback)
+        .and_then(|()| sys::loopback_up())
+        .during("bringing up the loopback interface")?;
     rustix::system::sethostname(b"box").during("naming the host")?;
     match sys::clone(0).during("starting the payload")? {
         Cloned::Child => payload::main(spec, &files, &ids, bounded, news),
@@ -74,10 +84,19 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
             dup2_stdout(&null).during("leaving the output")?;
             dup2_stderr(&null).during("leaving the output")?;
             payload::give_up_privileges(&ids, false)?;
-            filter::install()?;
+            // Without them no signal from inside reaches the first process of a namespace.
+            sys::default_signals();
+            trip(&spec.faults, Fault::Seccomp).during("installing the reaper's filter")?;
+            filter::install_for_reaping()?;
             reap(pid, news)
         }
     }
+}
+
+/// The tree outlives the namespace for as long as somebody holds it.
+fn hand_out_job(socket: &UnixStream) -> io::Result<()> {
+    let job = open("/job", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    sys::send_descriptor(socket, &job)
 }
 
 /// Reaps everybody's orphans until the payload itself ends.

@@ -24,6 +24,7 @@ use super::first::{become_user, die_with_parent};
 use super::ids::{Ids, PAYLOAD};
 use super::news::{News, Sender};
 use super::sys;
+use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec};
 
 /// Capability numbers end far below; the kernel says where.
@@ -55,11 +56,14 @@ fn become_command(
     files::lay(&job, files)?;
     chdir("/job").during("entering /job")?;
     limit(spec, bounded).during("setting limits")?;
-    if let Some(abi) = restrict_paths()? {
+    if trip(&spec.faults, Fault::Landlock).is_ok()
+        && let Some(abi) = restrict_paths()?
+    {
         news.tell(&News::Landlock(abi));
     }
     sys::close_others(true).during("closing descriptors")?;
     sys::default_signals();
+    trip(&spec.faults, Fault::Seccomp).during("installing the system call filter")?;
     filter::install()?;
     let (program, arguments) =
         spec.argv.split_first().ok_or("no program").during_job("starting the command")?;

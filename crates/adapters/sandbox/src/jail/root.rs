@@ -18,6 +18,7 @@ use super::files::Laid;
 use super::ids::{Ids, PAYLOAD};
 use super::lower::{self, Lower};
 use super::sys;
+use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec};
 
 /// Where the new root is put together. It hides what lies there on the host, so every source is opened first.
@@ -122,19 +123,21 @@ pub(super) fn build(
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).during("detaching from the host's mounts")?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    mount("tmpfs", BASE, "tmpfs", INERT, ROOT_OPTIONS).during("mounting a tmpfs")?;
+    let tmpfs = || Ok(mount("tmpfs", BASE, "tmpfs", INERT, ROOT_OPTIONS)?);
+    trip(&spec.faults, Fault::Mount).and_then(|()| tmpfs()).during("mounting a tmpfs")?;
     furnish(sources).during("laying out the root")?;
     scratch(spec, ids).during("mounting the scratch space")?;
-    let (overlay, files) = job(lower, &sources.job, files).during("mounting the tree")??;
+    let overlays = trip(&spec.faults, Fault::Overlay).is_ok();
+    let (overlay, files) = job(lower, &sources.job, files, overlays).during("mounting the tree")??;
     let mut lock_isolation = true;
     for tree in &sources.trees {
-        let shown = show(tree).during(format!("mounting {}", tree.at.display()))?;
+        let shown = show(tree, overlays).during(format!("mounting {}", tree.at.display()))?;
         lock_isolation &= shown;
     }
     small_mounts(sources).during("mounting devices")?;
-    let proc_mounted =
-        mount("proc", at("/proc"), "proc", INERT | MountFlags::NOEXEC, c"subset=pid,hidepid=invisible")
-            .is_ok();
+    let options = c"subset=pid,hidepid=invisible";
+    let proc_mounted = trip(&spec.faults, Fault::Proc).is_ok()
+        && mount("proc", at("/proc"), "proc", INERT | MountFlags::NOEXEC, options).is_ok();
     enter().during("entering the root")?;
     Ok((Built { overlay, lock_isolation, proc_mounted }, files))
 }
@@ -200,7 +203,12 @@ fn scratch(spec: &LaunchSpec, ids: &Ids) -> io::Result<()> {
 }
 
 /// `/job`: the tree under a writable layer, or an empty folder and all the tree's files to be written.
-fn job(lower: Lower, folder: &OwnedFd, files: Vec<Laid>) -> io::Result<Result<(bool, Vec<Laid>), Failure>> {
+fn job(
+    lower: Lower,
+    folder: &OwnedFd,
+    files: Vec<Laid>,
+    overlays: bool,
+) -> io::Result<Result<(bool, Vec<Laid>), Failure>> {
     let place = match &lower {
         Lower::Copy(_) => None,
         Lower::Folder => Some(through(folder)),
@@ -211,6 +219,7 @@ fn job(lower: Lower, folder: &OwnedFd, files: Vec<Laid>) -> io::Result<Result<(b
         }
     };
     if let Some(place) = &place
+        && overlays
         && layered(place).is_ok()
     {
         leave_scaffold(matches!(lower, Lower::Mount(_)))?;
@@ -251,13 +260,13 @@ fn leave_scaffold(with_lower: bool) -> io::Result<()> {
 
 /// Shows one tree read-only. Says whether locks on its files are private: they are on an overlay of our own,
 /// on a plain bind every run would share them, and so have a channel.
-fn show(tree: &Tree) -> io::Result<bool> {
+fn show(tree: &Tree, overlays: bool) -> io::Result<bool> {
     let target = at(&tree.at);
     fs::create_dir_all(&target)?;
     let options = format!("lowerdir={}:{BASE}/.empty", through(&tree.folder).display());
     let options = std::ffi::CString::new(options)?;
     let flags = INERT | MountFlags::RDONLY;
-    let whole = !has_mounts_below(&tree.at)?;
+    let whole = overlays && !has_mounts_below(&tree.at)?;
     let overlay = whole && mount("overlay", &target, "overlay", flags, options.as_c_str()).is_ok();
     if !overlay {
         mount_bind_recursive(through(&tree.folder), &target)?;

@@ -5,13 +5,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use edgecoder_base::Level;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Gid, Uid, fchown, fstat};
+use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, fchown, fstat, openat2};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, waitpid};
+use rustix::process::{
+    DumpableBehavior, Pid, Signal, WaitOptions, pidfd_send_signal, set_dumpable_behavior, waitpid,
+};
 
 use super::During;
 use super::cgroup::Cgroup;
+use super::collect::{self, Collected};
 use super::files::Laid;
 use super::first::{self, Prepared};
 use super::ids::Ids;
@@ -19,13 +23,14 @@ use super::lower;
 use super::news::{self, News};
 use super::sys::{self, Cloned};
 use crate::execution::Exit;
+use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec, Layers, Outcome};
 
 /// How often the processor time of the cgroup is read.
 const CPU_CHECK: Duration = Duration::from_millis(100);
 
 /// Runs the launch that stands on standard input. The error is for a node that talks nonsense.
-pub(super) fn run() -> io::Result<(UnixStream, Outcome)> {
+pub(super) fn run() -> io::Result<(UnixStream, Outcome, Vec<Vec<u8>>)> {
     sys::close_others(false)?;
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (spec, contents) = LaunchSpec::read(&mut control)?;
@@ -35,11 +40,11 @@ pub(super) fn run() -> io::Result<(UnixStream, Outcome)> {
         executable: file.executable,
     };
     let files = spec.files.iter().zip(contents).map(laid).collect();
-    let outcome = match supervise(&spec, files, &control) {
-        Ok(outcome) => outcome,
-        Err(failure) => Outcome::Failed(failure),
+    let (outcome, artefacts) = match supervise(&spec, files, &control) {
+        Ok(ended) => ended,
+        Err(failure) => (Outcome::Failed(failure), Vec::new()),
     };
-    Ok((control, outcome))
+    Ok((control, outcome, artefacts))
 }
 
 /// A run that has begun.
@@ -49,25 +54,43 @@ struct Run<'a> {
     cgroup: Cgroup,
     control: &'a UnixStream,
     spec: &'a LaunchSpec,
+    /// Where `/job` will be handed out, when something of it is wanted.
+    job: Option<UnixStream>,
 }
 
-fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Result<Outcome, Failure> {
+/// How it ended, and the bytes of the artefacts.
+type Ended = (Outcome, Vec<Vec<u8>>);
+
+fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Result<Ended, Failure> {
     let deadline = Instant::now() + Duration::from_millis(spec.limits.wall_ms);
+    check_ground(spec)?;
     let ids = Ids::choose();
     give_streams(&ids);
     let lower = lower::prepare(&spec.root, &ids)?;
-    let cgroup = Cgroup::create(&spec.limits);
+    let cgroup = Cgroup::create(spec);
+    let (job_here, job_there) = match spec.collect.is_empty() {
+        true => (None, None),
+        false => UnixStream::pair().map(|(a, b)| (Some(a), Some(b))).during("opening a socket")?,
+    };
     let (go_read, go_write) = pipe_with(PipeFlags::CLOEXEC).during("opening a pipe")?;
     let (news_read, news_write) = news::pipe().during("opening a pipe")?;
     let bounded = cgroup.bounds_memory() && cgroup.bounds_processes();
+    let level = if bounded { Level::S3 } else { Level::S2 };
+    if level < spec.min_level {
+        return Err(format!("only {level} is possible here"))
+            .during(format!("reaching level {}", spec.min_level));
+    }
+    for namespace in [Fault::UserNamespace, Fault::NetNamespace, Fault::PidNamespace] {
+        trip(&spec.faults, namespace).during("creating namespaces")?;
+    }
     match sys::clone(sys::NAMESPACES).during("creating namespaces")? {
         Cloned::Child => {
-            drop((go_write, news_read, cgroup.forget()));
-            first::main(spec, Prepared { lower, files, ids, bounded }, go_read, news_write)
+            drop((go_write, news_read, job_here, cgroup.forget()));
+            first::main(spec, Prepared { lower, files, ids, bounded, job: job_there }, go_read, news_write)
         }
         Cloned::Parent(pid, pidfd) => {
-            drop((go_read, news_write, lower, files));
-            let run = Run { pid, pidfd, cgroup, control, spec };
+            drop((go_read, news_write, job_there, lower, files));
+            let run = Run { pid, pidfd, cgroup, control, spec, job: job_here };
             let cause = run.release(&ids, go_write).and_then(|()| run.watch(deadline));
             run.end(cause, news_read)
         }
@@ -77,7 +100,11 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
 impl Run<'_> {
     /// Puts the child where it belongs and lets it go. If we die before, its pipe closes and it exits.
     fn release(&self, ids: &Ids, go: OwnedFd) -> Result<(), Failure> {
-        ids.install(self.pid).during("mapping user ids")?;
+        trip(&self.spec.faults, Fault::IdMaps)
+            .and_then(|()| ids.install(self.pid))
+            .during("mapping user ids")?;
+        // Not earlier: the maps of a process that cannot be dumped belong to root.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).during("refusing to be traced")?;
         self.cgroup.join(self.pid).during("joining the cgroup")?;
         // Under pressure the kernel should pick the payload before the node; refused only to the powerless.
         let _best_effort =
@@ -120,7 +147,7 @@ impl Run<'_> {
 
     /// Kills what is left, reaps it, and puts together what happened. Killing the first process makes the
     /// kernel kill the whole namespace before `waitpid` returns.
-    fn end(self, cause: Result<Option<Exit>, Failure>, news: OwnedFd) -> Result<Outcome, Failure> {
+    fn end(self, cause: Result<Option<Exit>, Failure>, news: OwnedFd) -> Result<Ended, Failure> {
         // It may just have ended by itself.
         let _dead_already = pidfd_send_signal(&self.pidfd, Signal::KILL);
         waitpid(Some(self.pid), WaitOptions::empty()).during("reaping")?;
@@ -129,7 +156,7 @@ impl Run<'_> {
         let mut ended = None;
         for item in news {
             match item {
-                News::Failed(failure) => return Ok(Outcome::Failed(failure)),
+                News::Failed(failure) => return Err(failure),
                 News::Root { overlay, lock_isolation, proc_mounted } => {
                     layers = Layers { overlay, lock_isolation, proc_mounted, ..layers };
                 }
@@ -138,7 +165,14 @@ impl Run<'_> {
             }
         }
         let exit = self.judge(cause?, ended);
-        Ok(Outcome::Ended { exit, layers })
+        let Collected { entries, bytes } = self.artefacts()?;
+        Ok((Outcome::Ended { exit, layers, artefacts: entries }, bytes))
+    }
+
+    fn artefacts(&self) -> Result<Collected, Failure> {
+        let Some(socket) = &self.job else { return Ok(Collected::default()) };
+        let job = sys::receive_descriptor(socket).during("receiving the tree")?;
+        Ok(collect::collect(&job, &self.spec.collect, self.spec.limits.artefact_bytes))
     }
 
     fn judge(&self, cause: Option<Exit>, ended: Option<Exit>) -> Exit {
@@ -154,6 +188,19 @@ impl Run<'_> {
             exit
         }
     }
+}
+
+/// What no run can do without, asked before anything is begun.
+fn check_ground(spec: &LaunchSpec) -> Result<(), Failure> {
+    if !spec.faults.is_empty() && !cfg!(debug_assertions) {
+        return Err("this launcher has no fault switches").during("reading the launch");
+    }
+    // Artefacts and laid files are reached by it alone.
+    let (flags, resolve) = (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::NO_SYMLINKS);
+    trip(&spec.faults, Fault::Openat2)
+        .and_then(|()| Ok(openat2(CWD, "/", flags, Mode::empty(), resolve)?))
+        .during("asking for openat2")?;
+    Ok(())
 }
 
 /// Hands the output pipes to the payload's user, or programs that reopen `/dev/stderr` are refused.

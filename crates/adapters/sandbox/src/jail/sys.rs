@@ -2,10 +2,15 @@
 //! makes cloning and continuing to allocate sound.
 
 use std::ffi::CStr;
-use std::io;
-use std::mem::size_of;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
 use rustix::process::Pid;
 
 /// Every namespace but the cgroup one, which must wait until the cgroup is joined: otherwise
@@ -76,6 +81,32 @@ pub(super) fn default_signals() {
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
     }
+}
+
+/// Hands `descriptor` to whoever holds the other end of `socket`.
+pub(super) fn send_descriptor(socket: &UnixStream, descriptor: impl AsFd) -> io::Result<()> {
+    let descriptors = [descriptor.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut along = SendAncillaryBuffer::new(&mut space);
+    along.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(socket, &[IoSlice::new(b"j")], &mut along, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// The descriptor that was handed over; an error when the other end closed without.
+pub(super) fn receive_descriptor(socket: &UnixStream) -> io::Result<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut along = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    recvmsg(socket, &mut [IoSliceMut::new(&mut [0])], &mut along, flags)?;
+    let mut received = along.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        RecvAncillaryMessage::ScmCredentials(_) | _ => None,
+    });
+    received
+        .next()
+        .and_then(|mut descriptors| descriptors.next())
+        .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// A cgroup namespace of our own, so that the payload does not see the host's path.

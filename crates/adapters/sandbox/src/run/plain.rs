@@ -73,6 +73,7 @@ pub(super) async fn run(config: &Config, job: &Job, cancel: &CancellationToken) 
         level: Level::S0,
         degraded: vec!["unconfined: the command ran as the node's own user".into()],
         layers: None,
+        artefacts: Vec::new(),
     })
 }
 

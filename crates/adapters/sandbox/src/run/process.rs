@@ -13,14 +13,14 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
 use crate::error::Error;
 use crate::execution::{Exit, Job, Output, Report};
 use crate::launch::{Failure, LaunchSpec, Outcome, Stage};
 use crate::output::drain;
+use crate::run::Sandbox;
 
-/// Longest last word the launcher may send.
-const MAX_OUTCOME_BYTES: u64 = 64 * 1024;
+/// Longest last word the launcher may send, besides artefacts: the names of a thousand.
+const MAX_OUTCOME_BYTES: u64 = 4 * 1024 * 1024;
 /// How to get a sandbox where the kernel or its administrator refuses one.
 const FIX: &str = "allow unprivileged user namespaces for edgecoder-jail (on Ubuntu its AppArmor profile), \
                    run the node as root, or set sandbox mode `none` for your own work";
@@ -32,16 +32,11 @@ enum Stop {
     Flood,
 }
 
-pub(super) async fn run(
-    config: &Config,
-    launcher: &Path,
-    job: &Job,
-    cancel: &CancellationToken,
-) -> Result<Report, Error> {
-    let spec = LaunchSpec::new(config, job)?;
+pub(super) async fn run(sandbox: &Sandbox, job: &Job, cancel: &CancellationToken) -> Result<Report, Error> {
+    let spec = LaunchSpec { faults: sandbox.faults.clone(), ..LaunchSpec::new(&sandbox.config, job)? };
     let frame = spec.frame(job)?;
     let started = Instant::now();
-    let (mut child, control) = start(launcher)?;
+    let (mut child, control) = start(&sandbox.launcher)?;
     let (listen, speak) = control.into_split();
     let flood = Notify::new();
     let limit = job.limits.output_bytes;
@@ -52,7 +47,11 @@ pub(super) async fn run(
         tokio::try_join!(drain(stdout, limit, &flood, &stay), drain(stderr, limit, &flood, &stay))
     };
     // The launcher reaps everything before it ends, so the streams end with it.
-    let (stop, said, streams) = tokio::join!(steer(speak, frame, cancel, &flood), last_word(listen), streams);
+    let (stop, said, streams) = tokio::join!(
+        steer(speak, frame, cancel, &flood),
+        last_word(listen, job.limits.artefact_bytes),
+        streams
+    );
     let talking = |source| Error::Launcher { doing: "draining the output", source };
     let (stdout, stderr) = streams.map_err(talking)?;
     child.wait().await.map_err(|source| Error::Launcher { doing: "awaiting the end", source })?;
@@ -116,9 +115,10 @@ async fn steer(
     }
 }
 
-async fn last_word(listen: OwnedReadHalf) -> io::Result<Vec<u8>> {
+/// The outcome and the bytes of the artefacts, as the launcher sends them when everything is dead.
+async fn last_word(mut listen: OwnedReadHalf, artefact_bytes: u64) -> io::Result<Vec<u8>> {
     let mut said = Vec::new();
-    listen.take(MAX_OUTCOME_BYTES).read_to_end(&mut said).await?;
+    (&mut listen).take(MAX_OUTCOME_BYTES.saturating_add(artefact_bytes)).read_to_end(&mut said).await?;
     Ok(said)
 }
 
@@ -130,7 +130,7 @@ fn conclude(
     started: Instant,
 ) -> Result<Report, Error> {
     let said = said.as_ref().map(Vec::as_slice).unwrap_or_default();
-    let Ok(outcome) = serde_json::from_slice::<Outcome>(said) else {
+    let Ok((outcome, artefacts)) = Outcome::read(&mut &*said) else {
         return Err(Error::NoReport { said: stderr.text() });
     };
     match outcome {
@@ -140,7 +140,7 @@ fn conclude(
         Outcome::Failed(failure @ Failure { stage: Stage::Job, .. }) => {
             Err(Error::InvalidJob(failure.to_string()))
         }
-        Outcome::Ended { exit, layers } => Ok(Report {
+        Outcome::Ended { exit, layers, .. } => Ok(Report {
             exit: if matches!(stop, Some(Stop::Flood)) { Exit::OutputFlood } else { exit },
             stdout,
             stderr,
@@ -148,6 +148,7 @@ fn conclude(
             level: layers.level(),
             degraded: layers.degraded(),
             layers: Some(layers),
+            artefacts,
         }),
     }
 }

@@ -23,6 +23,7 @@ pub(crate) fn limits() -> Limits {
         processes: 64,
         output_bytes: 64 << 10,
         disk_bytes: 64 << 20,
+        artefact_bytes: 1 << 20,
     }
 }
 
