@@ -73,6 +73,7 @@ impl Parser for NdjsonParser {
         for event in out.iter().flatten() {
             match event {
                 Event::Started { prompt_tokens } => self.seen.prompt_tokens = *prompt_tokens,
+                Event::Compacted { .. } | Event::Logprobs { .. } => {}
                 Event::Delta { .. } => self.seen.output_tokens += 1,
                 Event::Done { usage, .. } => self.seen = *usage,
             }

@@ -1,33 +1,19 @@
-//! The seam: every engine is asked the same three things.
+//! The seam: every engine is asked the same four things.
 
 use std::fmt;
 
-use edgecoder_base::BlobHash;
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use serde::{Deserialize, Serialize};
+use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::{CompletionRequest, CountRequest, Error, Event, Finish, TokenUsage};
+use crate::{
+    Capabilities, CompletionRequest, CountRequest, EmbedRequest, Embeddings, Error, Event, Finish,
+    TextPrompt, TokenUsage,
+};
 
 /// The events of one answer. Ends after `Done` or after the first error. Dropping it cancels the request.
 pub type EventStream = BoxStream<'static, Result<Event, Error>>;
-
-/// What an engine is; asked, not guessed from names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capabilities {
-    /// The model's name as its file or server gives it.
-    pub model: String,
-    /// BLAKE3 of the model file, where the engine can see the file.
-    pub model_hash: Option<BlobHash>,
-    /// The engine and its version.
-    pub engine: String,
-    /// Tokens of prompt and answer together, for one request.
-    pub context_tokens: u32,
-    /// Requests answered at the same time; more wait.
-    pub slots: u32,
-}
 
 /// Something that turns messages into text.
 pub trait Engine: Send + Sync + fmt::Debug {
@@ -43,6 +29,12 @@ pub trait Engine: Send + Sync + fmt::Debug {
 
     /// Tokens of the prompt these messages make. An estimate (rounded up) where the server cannot count.
     fn count_tokens(&self, request: CountRequest) -> BoxFuture<'_, Result<u32, Error>>;
+
+    /// Texts as vectors. Engines that cannot say so; [`crate::capabilities::Features`] tells beforehand.
+    fn embed(&self, request: EmbedRequest) -> BoxFuture<'_, Result<Embeddings, Error>> {
+        drop(request);
+        futures::future::err(Error::unsupported("embeddings", "this engine has none")).boxed()
+    }
 }
 
 /// A whole answer.
@@ -67,7 +59,7 @@ pub async fn collect(mut events: EventStream) -> Result<Reply, Error> {
     let mut text = String::new();
     while let Some(event) = events.next().await {
         match event? {
-            Event::Started { .. } => {}
+            Event::Started { .. } | Event::Compacted { .. } | Event::Logprobs { .. } => {}
             Event::Delta { text: more } => text.push_str(&more),
             Event::Done { finish, usage } => return Ok(Reply { text, finish, usage }),
         }
@@ -82,7 +74,12 @@ pub(crate) fn estimate_tokens(request: &CountRequest) -> u32 {
     const TOKENS_PER_MESSAGE: usize = 6;
     let bytes: usize = request.messages.iter().map(|message| message.content.len()).sum();
     let prefill = request.prefill.as_ref().map_or(0, String::len);
-    let tokens =
-        (bytes + prefill).div_ceil(BYTES_PER_TOKEN) + (request.messages.len() + 1) * TOKENS_PER_MESSAGE;
+    let text = match &request.text {
+        Some(TextPrompt::Continue { text }) => text.len(),
+        Some(TextPrompt::Infill { prefix, suffix }) => prefix.len() + suffix.len(),
+        None => 0,
+    };
+    let tokens = (bytes + prefill + text).div_ceil(BYTES_PER_TOKEN)
+        + (request.messages.len() + 1) * TOKENS_PER_MESSAGE;
     u32::try_from(tokens).unwrap_or(u32::MAX)
 }

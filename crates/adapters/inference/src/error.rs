@@ -25,6 +25,14 @@ pub enum Error {
         /// What to change.
         reason: String,
     },
+    /// This engine or its model cannot do what was asked; another may.
+    #[error("{what} is not supported: {reason}")]
+    Unsupported {
+        /// What was asked.
+        what: String,
+        /// What is missing.
+        reason: String,
+    },
     /// The engine is loading its model and did not get ready within the caller's bound.
     #[error("the engine is still starting")]
     EngineStarting,
@@ -107,6 +115,7 @@ impl Error {
             Self::Upstream { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             Self::ContextOverflow { .. }
             | Self::InvalidRequest { .. }
+            | Self::Unsupported { .. }
             | Self::EngineStopped
             | Self::EngineMissing { .. }
             | Self::ModelMissing { .. }
@@ -118,6 +127,10 @@ impl Error {
 
     pub(crate) fn invalid(reason: impl Into<String>) -> Self {
         Self::InvalidRequest { reason: reason.into() }
+    }
+
+    pub(crate) fn unsupported(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Unsupported { what: what.into(), reason: reason.into() }
     }
 
     pub(crate) fn protocol(reason: impl Into<String>) -> Self {
@@ -139,6 +152,7 @@ mod tests {
             (upstream(429), true),
             (upstream(400), false),
             (Error::ContextOverflow { prompt_tokens: 9, max_tokens: 9, context_tokens: 10 }, false),
+            (Error::unsupported("infill", "no tokens for it"), false),
             (Error::ModelMissing { path: "m".into(), fix: "f".into() }, false),
         ] {
             assert_eq!(error.is_retryable(), retryable, "{error}");

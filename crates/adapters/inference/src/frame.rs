@@ -2,10 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Capabilities, CompletionRequest, CountRequest, Error, Event};
+use crate::{Capabilities, CompletionRequest, CountRequest, EmbedRequest, Embeddings, Error, Event};
 
 /// Longest line either side accepts, bytes. A prompt of a million tokens fits; a runaway writer does not.
 pub const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The version of these frames. Parent and child are normally one program; where they are not, the parent
+/// refuses a child of another version rather than misunderstand it.
+pub const PROTOCOL: u32 = 2;
 
 /// Parent to child.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,13 @@ pub enum Ask {
         /// What to count.
         request: CountRequest,
     },
+    /// Turn these into vectors.
+    Embed {
+        /// As above.
+        id: u64,
+        /// The texts.
+        request: EmbedRequest,
+    },
     /// Stop answering; the slot is free before the next token. Unknown numbers are ignored.
     Cancel {
         /// Of the request to stop.
@@ -33,14 +44,19 @@ pub enum Ask {
 }
 
 /// Child to parent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "snake_case")]
 pub enum Tell {
     /// First line of a child whose model is loaded.
     Ready {
+        /// The version of the frames it speaks; absent means the first.
+        #[serde(default)]
+        protocol: u32,
         /// What was loaded, read back from the model.
         capabilities: Capabilities,
     },
+    /// Nothing new, but at work: said between two steps, so that a long prompt is no silence.
+    Alive,
     /// Only line of a child that cannot work; it exits after it.
     Failed {
         /// Why.
@@ -59,6 +75,13 @@ pub enum Tell {
         id: u64,
         /// Tokens of the prompt.
         tokens: u32,
+    },
+    /// Vectors.
+    Embedded {
+        /// Of which request.
+        id: u64,
+        /// The vectors.
+        embeddings: Embeddings,
     },
     /// The request ended in an error.
     Refused {
@@ -98,8 +121,9 @@ mod tests {
             Ask::Complete { id: 1, request: CompletionRequest::new(vec![Message::user("a\nb\u{1F600}")], 9) },
             Ask::Count {
                 id: 2,
-                request: CountRequest { messages: vec![Message::system("s")], prefill: None },
+                request: CountRequest { messages: vec![Message::system("s")], ..CountRequest::default() },
             },
+            Ask::Embed { id: 3, request: EmbedRequest { inputs: vec!["x".into()], model: None } },
             Ask::Cancel { id: u64::MAX },
         ];
         for ask in asks {
@@ -110,6 +134,12 @@ mod tests {
         let tells = [
             Tell::Step { id: 1, event: Event::Done { finish: Finish::Stop, usage: TokenUsage::default() } },
             Tell::Step { id: 1, event: Event::Delta { text: "\n".into() } },
+            Tell::Alive,
+            Tell::Ready { protocol: PROTOCOL, capabilities: Capabilities::new("m", "e", 512, 4) },
+            Tell::Embedded {
+                id: 3,
+                embeddings: Embeddings { vectors: vec![vec![0.6, -0.8]], prompt_tokens: 1 },
+            },
             Tell::Refused { id: None, error: Error::Cancelled },
         ];
         for tell in tells {

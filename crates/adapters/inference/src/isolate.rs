@@ -16,7 +16,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use supervise::Supervisor;
 
-use crate::{Capabilities, CompletionRequest, CountRequest, Engine, Error, Event, EventStream};
+use crate::{
+    Capabilities, CompletionRequest, CountRequest, EmbedRequest, Embeddings, Engine, Error, Event,
+    EventStream,
+};
 
 /// Commands queued for the supervisor. It never waits for anything slow, so a short queue is enough.
 const COMMANDS: usize = 64;
@@ -32,6 +35,9 @@ pub struct IsolateConfig {
     pub start_within: Duration,
     /// Longest time a request waits for an engine that is starting.
     pub wait_for_start: Duration,
+    /// Longest silence of a child that has work. It speaks between steps, and a step takes a few seconds at
+    /// most; a child that says nothing for so long hangs, and is killed.
+    pub silence: Duration,
     /// Pause before the first restart; doubles with every failure in a row.
     pub first_pause: Duration,
     /// Longest pause before a restart.
@@ -46,6 +52,7 @@ impl IsolateConfig {
             args: args.into_iter().map(Into::into).collect(),
             start_within: Duration::from_secs(300),
             wait_for_start: Duration::from_secs(60),
+            silence: Duration::from_secs(60),
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(30),
         }
@@ -96,6 +103,10 @@ enum Command {
     Count {
         request: CountRequest,
         tokens: oneshot::Sender<Result<u32, Error>>,
+    },
+    Embed {
+        request: EmbedRequest,
+        vectors: oneshot::Sender<Result<Embeddings, Error>>,
     },
     Restart,
 }
@@ -171,8 +182,8 @@ impl IsolatedEngine {
             () = cancel.cancelled() => return Err(Error::Cancelled),
             ready = self.ready() => ready?,
         };
-        // One event a token and three more: the supervisor never has to wait for a slow reader.
-        let most = request.max_tokens.min(capabilities.context_tokens).saturating_add(3);
+        // Two events a token and four more: the supervisor never has to wait for a slow reader.
+        let most = request.max_tokens.min(capabilities.context_tokens).saturating_mul(2).saturating_add(4);
         let (events, receiver) = mpsc::channel(usize::try_from(most).unwrap_or(usize::MAX).min(1 << 24));
         let cancel = cancel.child_token();
         let guard = cancel.clone().drop_guard();
@@ -218,6 +229,17 @@ impl Engine for IsolatedEngine {
             let (tokens, counted) = oneshot::channel();
             self.send(Command::Count { request, tokens }).await?;
             counted.await.map_err(|_| Error::EngineStopped)?
+        }
+        .boxed()
+    }
+
+    fn embed(&self, request: EmbedRequest) -> BoxFuture<'_, Result<Embeddings, Error>> {
+        async move {
+            request.validate()?;
+            self.ready().await?;
+            let (vectors, embedded) = oneshot::channel();
+            self.send(Command::Embed { request, vectors }).await?;
+            embedded.await.map_err(|_| Error::EngineStopped)?
         }
         .boxed()
     }

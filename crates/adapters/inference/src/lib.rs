@@ -10,7 +10,10 @@
 //! **Invariants.** A request that cannot fit is refused before a token is generated. A stream either ends with
 //! exactly one `Done` or with an error; it never just stops. A crash of the native code ends the child, never us.
 
+pub mod capabilities;
 pub mod codec;
+pub mod compact;
+pub mod embed;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -27,13 +30,18 @@ pub mod request;
 pub mod scripted;
 #[cfg(feature = "llama")]
 pub mod serve;
+#[cfg(any(test, feature = "llama"))]
+mod window;
 
-pub use engine::{Capabilities, Engine, EventStream, Reply, collect};
+pub use capabilities::Capabilities;
+pub use compact::{Compaction, Overflow};
+pub use embed::{EmbedRequest, Embeddings};
+pub use engine::{Engine, EventStream, Reply, collect};
 pub use error::Error;
-pub use event::{Event, Finish, TokenUsage};
+pub use event::{Event, Finish, TokenLogprob, TokenUsage};
 pub use isolate::{EngineState, IsolateConfig, IsolatedEngine, Supervisor};
 pub use openai::{OpenAiConfig, OpenAiEngine};
 pub use remote::{RemoteConfig, RemoteEngine};
-pub use request::{CompletionRequest, CountRequest, Message, Role};
+pub use request::{CompletionRequest, CountRequest, Format, Message, Role, TextPrompt};
 #[cfg(any(test, feature = "test-support"))]
 pub use scripted::ScriptedEngine;

@@ -2,7 +2,15 @@
 
 pub(crate) mod batcher;
 pub(crate) mod cache;
+mod device;
+mod draft;
+mod embedder;
+mod logprobs;
+mod memory;
 pub(crate) mod model;
+mod pace;
 pub(crate) mod prompt;
+mod sampling;
 pub(crate) mod sequence;
 pub(crate) mod text;
+mod trial;

@@ -7,15 +7,20 @@ mod wire;
 use std::time::Duration;
 
 use edgecoder_base::Secret;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::capabilities::Features;
+use crate::compact::fit;
 use crate::engine::estimate_tokens;
 use crate::http::Server;
-use crate::{Capabilities, CompletionRequest, CountRequest, Engine, Error, EventStream};
+use crate::{
+    Capabilities, CompletionRequest, CountRequest, EmbedRequest, Embeddings, Engine, Error, Event,
+    EventStream,
+};
 
 /// Context assumed of a server that does not tell: the smallest default among the common ones. Ollama cuts
 /// longer prompts silently, so guessing high would lose the user's code without a word.
@@ -116,41 +121,36 @@ impl OpenAiEngine {
 
     async fn start(
         &self,
-        request: CompletionRequest,
+        mut request: CompletionRequest,
         cancel: CancellationToken,
     ) -> Result<EventStream, Error> {
         request.validate()?;
+        wire::check(&request)?;
         let context_tokens = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Error::Cancelled),
             context = self.context_tokens() => context?,
         };
-        let prompt = CountRequest { messages: request.messages.clone(), prefill: request.prefill.clone() };
-        let asked = (estimate_tokens(&prompt), request.max_tokens, context_tokens);
-        if asked.0.saturating_add(asked.1) > context_tokens {
-            return Err(Error::ContextOverflow {
-                prompt_tokens: asked.0,
-                max_tokens: asked.1,
-                context_tokens,
-            });
-        }
+        let measure = |request: &CompletionRequest| Ok((estimate_tokens(&request.prompt()), ()));
+        let fitted = fit(&mut request, context_tokens, measure)?;
+        let asked = (fitted.prompt_tokens, request.max_tokens, context_tokens);
         let model = request.model.as_deref().unwrap_or(&self.model);
         let post = self.server.post("/v1/chat/completions").json(&wire::ChatRequest::new(&request, model));
         let parser = answer::AnswerParser::new(asked, request.prefill.as_deref());
         let refusal = |status, body: &str| wire::refusal(status, body, asked);
-        self.server.stream(post, refusal, parser, cancel).await
+        let events = self.server.stream(post, refusal, parser, cancel).await?;
+        let compacted = fitted.compaction.map(|compaction| Ok(Event::Compacted { compaction }));
+        Ok(futures::stream::iter(compacted).chain(events).boxed())
     }
 }
 
 impl Engine for OpenAiEngine {
     fn capabilities(&self) -> BoxFuture<'_, Result<Capabilities, Error>> {
         async move {
+            let context_tokens = self.context_tokens().await?;
             Ok(Capabilities {
-                model: self.model.clone(),
-                model_hash: None,
-                engine: "openai-compatible server".into(),
-                context_tokens: self.context_tokens().await?,
-                slots: self.slots,
+                features: Features { compaction: true, ..Features::default() },
+                ..Capabilities::new(&self.model, "openai-compatible server", context_tokens, self.slots)
             })
         }
         .boxed()
@@ -167,5 +167,17 @@ impl Engine for OpenAiEngine {
     /// An estimate: the chat form has no way to ask.
     fn count_tokens(&self, request: CountRequest) -> BoxFuture<'_, Result<u32, Error>> {
         futures::future::ok(estimate_tokens(&request)).boxed()
+    }
+
+    fn embed(&self, request: EmbedRequest) -> BoxFuture<'_, Result<Embeddings, Error>> {
+        async move {
+            request.validate()?;
+            let model = request.model.as_deref().unwrap_or(&self.model);
+            let post = self.server.post("/v1/embeddings");
+            let post = post.json(&wire::EmbeddingsRequest { model, input: &request.inputs });
+            let answer: wire::EmbeddingsAnswer = self.server.json(post).await?;
+            answer.into_embeddings(request.inputs.len())
+        }
+        .boxed()
     }
 }

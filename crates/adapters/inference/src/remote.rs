@@ -1,5 +1,5 @@
-//! The inference door of another node of mine as an engine: `POST {url}/complete` and `/count_tokens`,
-//! `GET {url}/capabilities`, in the form of [`crate::codec`].
+//! The inference door of another node of mine as an engine: `POST {url}/complete`, `/count_tokens` and
+//! `/embed`, `GET {url}/capabilities`, in the form of [`crate::codec`].
 
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::codec::NdjsonParser;
 use crate::http::{Server, upstream};
-use crate::{Capabilities, CompletionRequest, CountRequest, Engine, Error, EventStream};
+use crate::{
+    Capabilities, CompletionRequest, CountRequest, EmbedRequest, Embeddings, Engine, Error, EventStream,
+};
 
 /// Where the door is.
 #[derive(Debug, Clone)]
@@ -66,6 +68,15 @@ impl Engine for RemoteEngine {
         async move {
             let post = self.server.post("/count_tokens").json(&request);
             self.server.json::<Result<u32, Error>>(post).await?
+        }
+        .boxed()
+    }
+
+    fn embed(&self, request: EmbedRequest) -> BoxFuture<'_, Result<Embeddings, Error>> {
+        async move {
+            request.validate()?;
+            let post = self.server.post("/embed").json(&request);
+            self.server.json::<Result<Embeddings, Error>>(post).await?
         }
         .boxed()
     }

@@ -11,6 +11,8 @@ use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::capabilities::Features;
+use crate::compact::fit;
 use crate::engine::estimate_tokens;
 use crate::{
     Capabilities, CompletionRequest, CountRequest, Engine, Error, Event, EventStream, Finish, TokenUsage,
@@ -54,11 +56,8 @@ impl ScriptedEngine {
     /// An engine with nothing to say yet, and room for 8,192 tokens.
     pub fn new() -> Self {
         let capabilities = Capabilities {
-            model: "scripted".into(),
-            model_hash: None,
-            engine: "scripted".into(),
-            context_tokens: 8192,
-            slots: 4,
+            features: Features { compaction: true, ..Features::default() },
+            ..Capabilities::new("scripted", "scripted", 8192, 4)
         };
         let script = Script { lines: VecDeque::new(), otherwise: None, asked: Vec::new(), capabilities };
         Self { script: Arc::new(Mutex::new(script)) }
@@ -133,34 +132,30 @@ impl ScriptedEngine {
         self
     }
 
-    fn start(&self, request: &CompletionRequest, cancel: CancellationToken) -> Result<EventStream, Error> {
+    fn start(&self, mut request: CompletionRequest, cancel: CancellationToken) -> Result<EventStream, Error> {
         request.validate()?;
         if cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let prompt = CountRequest { messages: request.messages.clone(), prefill: request.prefill.clone() };
-        let prompt_tokens = estimate_tokens(&prompt);
-        let line = {
+        let (line, fitted) = {
             let mut script = self.script.lock();
             script.asked.push(request.clone());
             let context_tokens = script.capabilities.context_tokens;
-            if prompt_tokens.saturating_add(request.max_tokens) > context_tokens {
-                return Err(Error::ContextOverflow {
-                    prompt_tokens,
-                    max_tokens: request.max_tokens,
-                    context_tokens,
-                });
-            }
+            let measure = |request: &CompletionRequest| Ok((estimate_tokens(&request.prompt()), ()));
+            let fitted = fit(&mut request, context_tokens, measure)?;
             let otherwise = script.otherwise.clone();
-            script.lines.pop_front().or_else(|| otherwise.map(Line::With))
+            (script.lines.pop_front().or_else(|| otherwise.map(Line::With)), fitted)
         };
-        match line.ok_or_else(|| Error::protocol("the script has no more answers"))? {
-            Line::Text(text, finish) => Ok(told(prompt_tokens, &text, End::Done(finish), cancel)),
-            Line::With(answer) => Ok(told(prompt_tokens, &answer(request)?, End::Done(Finish::Stop), cancel)),
-            Line::Fail(error) => Err(error),
-            Line::Break(text, error) => Ok(told(prompt_tokens, &text, End::Break(error), cancel)),
-            Line::Hang(text) => Ok(told(prompt_tokens, &text, End::Hang, cancel)),
-        }
+        let prompt_tokens = fitted.prompt_tokens;
+        let events = match line.ok_or_else(|| Error::protocol("the script has no more answers"))? {
+            Line::Text(text, finish) => told(prompt_tokens, &text, End::Done(finish), cancel),
+            Line::With(answer) => told(prompt_tokens, &answer(&request)?, End::Done(Finish::Stop), cancel),
+            Line::Fail(error) => return Err(error),
+            Line::Break(text, error) => told(prompt_tokens, &text, End::Break(error), cancel),
+            Line::Hang(text) => told(prompt_tokens, &text, End::Hang, cancel),
+        };
+        let compacted = fitted.compaction.map(|compaction| Ok(Event::Compacted { compaction }));
+        Ok(stream::iter(compacted).chain(events).boxed())
     }
 }
 
@@ -211,7 +206,7 @@ impl Engine for ScriptedEngine {
         request: CompletionRequest,
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Result<EventStream, Error>> {
-        async move { self.start(&request, cancel) }.boxed()
+        async move { self.start(request, cancel) }.boxed()
     }
 
     fn count_tokens(&self, request: CountRequest) -> BoxFuture<'_, Result<u32, Error>> {

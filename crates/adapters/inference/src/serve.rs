@@ -4,14 +4,18 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::frame::{Ask, MAX_LINE_BYTES, Tell, decode, encode};
+use crate::frame::{Ask, MAX_LINE_BYTES, PROTOCOL, Tell, decode, encode};
 use crate::llama::batcher::Batcher;
 use crate::llama::model::Loaded;
 
 /// Lines read ahead of the decoding loop; the pipe itself holds the rest back.
 const INBOX_LINES: usize = 64;
+
+/// Longest silence between two steps; the parent waits many times longer before it thinks of a hang.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// What to serve.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +28,10 @@ pub struct ServeConfig {
     pub threads: Option<u32>,
     /// Requests decoded together; default four.
     pub slots: Option<u32>,
+    /// Layers of the model on a graphics card; default all, where there is one.
+    pub gpu_layers: Option<u32>,
+    /// A smaller model of the same vocabulary that guesses ahead.
+    pub draft: Option<PathBuf>,
 }
 
 /// Serves the process's own standard input and output. The process ends when its parent does: the reader
@@ -59,7 +67,8 @@ fn serve(
         .map_err(|error| Error::protocol(format!("no reader thread: {error}")))?;
     let outcome = Loaded::open(config).and_then(|loaded| {
         let mut batcher = Batcher::new(&loaded)?;
-        tell(&mut output, &[Tell::Ready { capabilities: loaded.capabilities.clone() }])?;
+        let capabilities = batcher.capabilities().clone();
+        tell(&mut output, &[Tell::Ready { protocol: PROTOCOL, capabilities }])?;
         answer(&mut batcher, &inbox, &mut output)
     });
     if let Err(error) = &outcome {
@@ -68,12 +77,14 @@ fn serve(
     outcome
 }
 
-/// The decoding loop: take in what has come, then advance everybody by one token.
+/// The decoding loop: take in what has come, then advance everybody by one token. A step that had nothing to tell
+/// (it read a part of a prompt) says at least that we live.
 fn answer(
     batcher: &mut Batcher<'_>,
     inbox: &Receiver<Inbound>,
     output: &mut impl Write,
 ) -> Result<(), Error> {
+    let mut told_at = Instant::now();
     loop {
         if batcher.is_idle() {
             let Ok(first) = inbox.recv() else { return Ok(()) };
@@ -86,15 +97,26 @@ fn answer(
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return Ok(()),
             }
         }
-        tell(output, &batcher.step())?;
+        let mut tells = batcher.step();
+        if tells.is_empty() && told_at.elapsed() >= ALIVE_EVERY {
+            tells.push(Tell::Alive);
+        }
+        if !tells.is_empty() {
+            told_at = Instant::now();
+        }
+        tell(output, &tells)?;
     }
 }
 
 fn take(batcher: &mut Batcher<'_>, inbound: Inbound) -> Vec<Tell> {
     let told = match inbound {
         Inbound::Bad(error) => Some(Tell::Refused { id: None, error }),
-        Inbound::Ask(Ask::Complete { id, request }) => Some(match batcher.submit(id, request) {
-            Ok(event) => Tell::Step { id, event },
+        Inbound::Ask(Ask::Complete { id, request }) => match batcher.submit(id, request) {
+            Ok(events) => return events.into_iter().map(|event| Tell::Step { id, event }).collect(),
+            Err(error) => Some(Tell::Refused { id: Some(id), error }),
+        },
+        Inbound::Ask(Ask::Embed { id, request }) => Some(match batcher.embed(&request) {
+            Ok(embeddings) => Tell::Embedded { id, embeddings },
             Err(error) => Tell::Refused { id: Some(id), error },
         }),
         Inbound::Ask(Ask::Count { id, request }) => Some(match batcher.count(&request) {

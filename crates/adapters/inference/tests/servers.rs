@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use edgecoder_base::Secret;
 use edgecoder_inference::{
-    Capabilities, CompletionRequest, CountRequest, Engine, Error, Event, Finish, Message, OpenAiConfig,
-    OpenAiEngine, RemoteConfig, RemoteEngine, Reply, TokenUsage, codec, collect,
+    Capabilities, CompletionRequest, Engine, Error, Event, Finish, Message, OpenAiConfig, OpenAiEngine,
+    RemoteConfig, RemoteEngine, Reply, TokenUsage, codec, collect,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -240,13 +240,7 @@ async fn a_door_of_ours_is_an_engine() {
     .iter()
     .map(codec::encode_event)
     .collect();
-    let capabilities = Capabilities {
-        model: "m".into(),
-        model_hash: None,
-        engine: "e".into(),
-        context_tokens: 512,
-        slots: 1,
-    };
+    let capabilities = Capabilities::new("m", "e", 512, 1);
     let overflow = Error::ContextOverflow { prompt_tokens: 1, max_tokens: 2, context_tokens: 2 };
     let mut server = serve(vec![
         http("200 OK", "application/json", &codec::encode_answer(&Ok(capabilities.clone()))),
@@ -260,7 +254,7 @@ async fn a_door_of_ours_is_an_engine() {
     assert_eq!(engine.capabilities().await, Ok(capabilities));
     let reply = ask(&engine).await.unwrap();
     assert_eq!((reply.text.as_str(), reply.usage), ("hi", usage));
-    assert_eq!(engine.count_tokens(CountRequest { messages: hello().messages, prefill: None }).await, Ok(42));
+    assert_eq!(engine.count_tokens(hello().prompt()).await, Ok(42));
     assert_eq!(engine.complete(hello(), CancellationToken::new()).await.err(), Some(overflow));
     assert_eq!(ask(&engine).await, Err(Error::Upstream { status: 401, message: "who are you".into() }));
     for path in ["GET /capabilities ", "POST /complete ", "POST /count_tokens "] {

@@ -72,8 +72,7 @@ async fn the_tiny_model_writes_a_function() {
     let reply = running.reply(add()).await.unwrap();
     assert!(reply.text.contains("def add("), "{}", reply.text);
     assert_eq!(reply.finish, Finish::Stop);
-    let counted =
-        running.engine.count_tokens(CountRequest { messages: add().messages, prefill: None }).await.unwrap();
+    let counted = running.engine.count_tokens(add().prompt()).await.unwrap();
     assert_eq!(reply.usage.prompt_tokens, counted);
     running.stop().await;
 }
@@ -129,7 +128,7 @@ async fn stops_and_prefill_are_not_part_of_the_text() {
 async fn control_tokens_in_a_message_are_only_text() {
     let running = start(&tiny(), "1");
     let count = async |content: &str| {
-        let request = CountRequest { messages: vec![Message::user(content)], prefill: None };
+        let request = CountRequest { messages: vec![Message::user(content)], ..CountRequest::default() };
         running.engine.count_tokens(request).await.unwrap()
     };
     assert!(count("a<|im_end|>b").await > count("ab").await + 3);

@@ -147,7 +147,7 @@ async fn ask(
     let mut text = String::new();
     while let Some(event) = events.next().await {
         match event? {
-            Event::Started { .. } => (),
+            Event::Started { .. } | Event::Compacted { .. } | Event::Logprobs { .. } => (),
             Event::Delta { text: more } => {
                 beat.wrote_some();
                 text.push_str(&more);

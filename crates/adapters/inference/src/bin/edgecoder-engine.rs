@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `--model PATH [--context N] [--threads N] [--slots N]`
+/// `--model PATH [--context N] [--threads N] [--slots N] [--gpu-layers N] [--draft PATH]`
 fn parse(mut args: impl Iterator<Item = OsString>) -> Option<ServeConfig> {
     let mut config = ServeConfig::default();
     while let Some(flag) = args.next() {
@@ -25,6 +25,8 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> Option<ServeConfig> {
             "--context" => config.context = Some(number?),
             "--threads" => config.threads = Some(number?),
             "--slots" => config.slots = Some(number?),
+            "--gpu-layers" => config.gpu_layers = Some(number?),
+            "--draft" => config.draft = Some(value.into()),
             _ => return None,
         }
     }

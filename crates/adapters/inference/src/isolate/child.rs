@@ -9,12 +9,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::codec::{FramedRead, LinesCodec};
 use tokio_util::sync::CancellationToken;
 
 use super::IsolateConfig;
 use crate::frame::{Ask, MAX_LINE_BYTES, Tell, decode, encode};
-use crate::{Error, Event};
+use crate::{Embeddings, Error, Event};
 
 /// Lines on their way into the child. It reads at every step, so a full queue means that it hangs.
 const OUTBOX_LINES: usize = 256;
@@ -28,6 +29,7 @@ const EXIT_WITHIN: Duration = Duration::from_secs(2);
 enum Waiter {
     Events { to: mpsc::Sender<Result<Event, Error>>, cancel: CancellationToken },
     Tokens(oneshot::Sender<Result<u32, Error>>),
+    Vectors(oneshot::Sender<Result<Embeddings, Error>>),
 }
 
 /// A running child. Dropping it kills the process.
@@ -41,6 +43,8 @@ pub(super) struct Child {
     /// Holds the writer; ends with this life.
     _writer: JoinSet<()>,
     waiters: HashMap<u64, Waiter>,
+    /// When it last said anything, or was given work after having had none.
+    heard_at: Instant,
     next_id: u64,
     last_words: String,
     /// Whether it ever finished an answer: then its next failure is the first again.
@@ -74,6 +78,7 @@ impl Child {
             outbox,
             _writer: writer,
             waiters: HashMap::new(),
+            heard_at: Instant::now(),
             next_id: 0,
             last_words: String::new(),
             proved: false,
@@ -94,7 +99,7 @@ impl Child {
         let id = self.take_id();
         match self.post(&Ask::Complete { id, request }) {
             Ok(()) => {
-                self.waiters.insert(id, Waiter::Events { to, cancel });
+                self.wait(id, Waiter::Events { to, cancel });
                 Some(id)
             }
             Err(error) => {
@@ -108,12 +113,28 @@ impl Child {
     pub(super) fn count(&mut self, request: crate::CountRequest, to: oneshot::Sender<Result<u32, Error>>) {
         let id = self.take_id();
         match self.post(&Ask::Count { id, request }) {
-            Ok(()) => {
-                self.waiters.insert(id, Waiter::Tokens(to));
-            }
+            Ok(()) => self.wait(id, Waiter::Tokens(to)),
             // Nobody listening is nobody to tell.
             Err(error) => drop(to.send(Err(error))),
         }
+    }
+
+    pub(super) fn embed(
+        &mut self,
+        request: crate::EmbedRequest,
+        to: oneshot::Sender<Result<Embeddings, Error>>,
+    ) {
+        let id = self.take_id();
+        match self.post(&Ask::Embed { id, request }) {
+            Ok(()) => self.wait(id, Waiter::Vectors(to)),
+            // As above.
+            Err(error) => drop(to.send(Err(error))),
+        }
+    }
+
+    /// When its silence becomes a hang; `None` while nobody waits for it.
+    pub(super) fn hangs_at(&self, silence: Duration) -> Option<Instant> {
+        if self.waiters.is_empty() { None } else { Some(self.heard_at + silence) }
     }
 
     /// Asks the child to free the slot. The answer's `Done` comes back like any other.
@@ -123,12 +144,20 @@ impl Child {
 
     /// Passes one line of the child on to whom it concerns; anything unexpected is an error.
     pub(super) fn take(&mut self, line: &str) -> Result<(), Error> {
+        self.heard_at = Instant::now();
         match decode::<Tell>(line)? {
+            Tell::Alive => {}
             Tell::Step { id, event } => self.pass_event(id, event),
             Tell::Counted { id, tokens } => {
                 if let Some(Waiter::Tokens(to)) = self.waiters.remove(&id) {
                     // The caller may have stopped waiting.
                     let _ = to.send(Ok(tokens));
+                }
+            }
+            Tell::Embedded { id, embeddings } => {
+                if let Some(Waiter::Vectors(to)) = self.waiters.remove(&id) {
+                    // As above.
+                    let _ = to.send(Ok(embeddings));
                 }
             }
             Tell::Refused { id: Some(id), error } => self.fail(id, error),
@@ -179,6 +208,20 @@ impl Child {
         }
     }
 
+    /// Ends a child that is not to be waited for.
+    pub(super) async fn kill(mut self) {
+        if let Err(error) = self.process.kill().await {
+            tracing::warn!(%error, "engine child was not killed");
+        }
+    }
+
+    fn wait(&mut self, id: u64, waiter: Waiter) {
+        if self.waiters.is_empty() {
+            self.heard_at = Instant::now();
+        }
+        self.waiters.insert(id, waiter);
+    }
+
     fn take_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
@@ -208,6 +251,7 @@ impl Child {
                 cancel.cancel();
             }
             Some(Waiter::Tokens(to)) => drop(to.send(Err(error))),
+            Some(Waiter::Vectors(to)) => drop(to.send(Err(error))),
             None => {}
         }
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::Child;
 use super::{Command, EngineState, IsolateConfig, Status};
-use crate::frame::{Tell, decode};
+use crate::frame::{PROTOCOL, Tell, decode};
 use crate::{Capabilities, Error};
 
 /// Cancellations being watched for; each yields its request's number.
@@ -95,7 +95,11 @@ impl Supervisor {
             End::Restart => child.fail_all(&Error::EngineCrashed { reason: "restarted on request".into() }),
             End::Shutdown => child.fail_all(&Error::EngineStopped),
         }
-        child.stop().await;
+        match &end {
+            // It is dead already, or does not do what it should: not to be waited for.
+            End::Died(_) | End::Hopeless(_) => child.kill().await,
+            End::Restart | End::Shutdown => child.stop().await,
+        }
         end
     }
 
@@ -129,7 +133,9 @@ impl Supervisor {
     async fn serve(&mut self, child: &mut Child, shutdown: &CancellationToken) -> End {
         let mut watchers = Watchers::new();
         let mut errors_open = true;
+        let silence = self.config.silence;
         loop {
+            let hangs_at = child.hangs_at(silence);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return End::Shutdown,
@@ -152,6 +158,7 @@ impl Supervisor {
                         }
                     }
                     Some(Command::Count { request, tokens }) => child.count(request, tokens),
+                    Some(Command::Embed { request, vectors }) => child.embed(request, vectors),
                     Some(Command::Restart) => return End::Restart,
                     None => return End::Shutdown,
                 },
@@ -160,6 +167,9 @@ impl Supervisor {
                     Some(Err(_)) => {}
                     None => errors_open = false,
                 },
+                () = sleep_until(hangs_at) => {
+                    return End::Died(format!("no sign of life for {silence:?} with work to do"));
+                }
             }
         }
     }
@@ -198,6 +208,7 @@ fn refuse(command: Command, error: Error) {
         // In both cases a caller that stopped waiting need not be told.
         Command::Complete { events, .. } => drop(events.try_send(Err(error))),
         Command::Count { tokens, .. } => drop(tokens.send(Err(error))),
+        Command::Embed { vectors, .. } => drop(vectors.send(Err(error))),
         Command::Restart => {}
     }
 }
@@ -208,12 +219,19 @@ async fn first_line(
 ) -> Result<Capabilities, End> {
     match line {
         Some(Ok(line)) => match decode::<Tell>(&line) {
-            Ok(Tell::Ready { capabilities }) => Ok(capabilities),
+            Ok(Tell::Ready { protocol: PROTOCOL, capabilities }) => Ok(capabilities),
+            Ok(Tell::Ready { protocol, .. }) => Err(End::Hopeless(Error::protocol(format!(
+                "the engine's program speaks version {protocol} of the frames, this one {PROTOCOL}"
+            )))),
             Ok(Tell::Failed { error }) if !error.is_retryable() => Err(End::Hopeless(error)),
             Ok(Tell::Failed { error }) => Err(End::Died(error.to_string())),
-            Ok(Tell::Step { .. } | Tell::Counted { .. } | Tell::Refused { .. }) => {
-                Err(End::Died("the child spoke before it was ready".into()))
-            }
+            Ok(
+                Tell::Step { .. }
+                | Tell::Counted { .. }
+                | Tell::Embedded { .. }
+                | Tell::Alive
+                | Tell::Refused { .. },
+            ) => Err(End::Died("the child spoke before it was ready".into())),
             Err(error) => Err(End::Died(error.to_string())),
         },
         Some(Err(error)) => Err(End::Died(format!("unreadable output: {error}"))),

@@ -8,24 +8,30 @@ use std::time::Instant;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::token::LlamaToken;
 
-use super::cache::PromptCache;
+use super::cache::{self, PromptCache};
+use super::draft::{Drafter, MOST_GUESSED, MOST_WRITING};
+use super::embedder::Embedder;
+use super::logprobs::logprob;
 use super::model::Loaded;
+use super::pace::{Pace, STEP_TOKENS};
 use super::prompt::Prompter;
+use super::sampling::Sampling;
 use super::sequence::Sequence;
+use super::trial;
+use crate::capabilities::Features;
+use crate::compact::fit;
 use crate::frame::Tell;
-use crate::{CompletionRequest, CountRequest, Error, Event, Finish};
+use crate::{Capabilities, CompletionRequest, CountRequest, EmbedRequest, Embeddings, Error, Event, Finish};
 
-/// Tokens of one decoding step: large enough for fast prompts, small enough that a cancellation is soon seen.
-const STEP_TOKENS: usize = 512;
 /// Requests kept waiting; a caller with more must slow down.
 const MAX_WAITING: usize = 256;
-/// Cache shared by all slots never exceeds this, unless one request alone needs more.
-const SHARED_CACHE_TOKENS: u32 = 16_384;
 
 /// The running engine.
 pub(crate) struct Batcher<'m> {
     loaded: &'m Loaded,
+    capabilities: Capabilities,
     prompter: Prompter<'m>,
     context: LlamaContext<'m>,
     batch: LlamaBatch<'static>,
@@ -35,29 +41,49 @@ pub(crate) struct Batcher<'m> {
     cells: u32,
     turn: usize,
     cache: PromptCache,
+    drafter: Option<Drafter<'m>>,
+    embedder: Embedder<'m>,
+    pace: Pace,
+}
+
+/// A slot that gets a token from this step: from row `row`, and further ones for guesses that prove right.
+struct Asking {
+    slot: usize,
+    row: i32,
+    guesses: Vec<LlamaToken>,
+}
+
+/// What came of choosing one token.
+enum Chosen {
+    Token(LlamaToken),
+    Over(Finish),
+    Refused(Error),
 }
 
 impl<'m> Batcher<'m> {
     pub(crate) fn new(loaded: &'m Loaded) -> Result<Self, Error> {
-        let capabilities = &loaded.capabilities;
-        let wanted = capabilities.context_tokens.saturating_mul(capabilities.slots);
-        let cells = wanted.min(SHARED_CACHE_TOKENS.max(capabilities.context_tokens));
-        let step = u32::try_from(STEP_TOKENS).unwrap_or(u32::MAX);
-        let params = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(cells))
-            .with_n_batch(step)
-            .with_n_ubatch(step)
-            .with_n_seq_max(capabilities.slots)
-            .with_kv_unified(true)
-            .with_n_threads(loaded.threads)
-            .with_n_threads_batch(loaded.threads);
-        let context = loaded.model.new_context(loaded.backend, params).map_err(|error| {
-            Error::EngineCrashed { reason: format!("no memory for a context of {cells} tokens: {error}") }
-        })?;
+        let mut capabilities = loaded.capabilities.clone();
+        let mut context = open(loaded)?;
+        // Read back: the library may round, and what it made is what counts.
+        let cells = context.n_ctx();
+        capabilities.context_tokens = capabilities.context_tokens.min(cells);
+        if let Some(window) = &mut capabilities.window {
+            window.shared_tokens = cells;
+        }
+        let speed = trial::run(&mut context)?;
+        capabilities.speed = Some(speed);
+        let prompter = Prompter::new(&loaded.model)?;
+        capabilities.features = Features {
+            embeddings: true,
+            infill: prompter.infill_marks().is_some(),
+            grammar: true,
+            logprobs: true,
+            compaction: true,
+        };
         let slots = usize::try_from(capabilities.slots).unwrap_or(1);
         Ok(Self {
             loaded,
-            prompter: Prompter::new(&loaded.model)?,
+            prompter,
             context,
             batch: LlamaBatch::new(STEP_TOKENS, 1),
             slots: (0..slots).map(|_| None).collect(),
@@ -65,7 +91,16 @@ impl<'m> Batcher<'m> {
             cells,
             turn: 0,
             cache: PromptCache::new(slots),
+            drafter: Drafter::new(loaded, cells, capabilities.slots)?,
+            embedder: Embedder::new(loaded, capabilities.context_tokens),
+            pace: Pace::new(speed.prompt_us_per_token),
+            capabilities,
         })
+    }
+
+    /// What was loaded, as it was read back and measured.
+    pub(crate) const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -76,21 +111,26 @@ impl<'m> Batcher<'m> {
         self.prompter.count(request)
     }
 
+    pub(crate) fn embed(&mut self, request: &EmbedRequest) -> Result<Embeddings, Error> {
+        self.embedder.embed(&self.prompter, request)
+    }
+
     /// Accepts a request, or says why not. Nothing is generated here.
-    pub(crate) fn submit(&mut self, id: u64, request: CompletionRequest) -> Result<Event, Error> {
+    pub(crate) fn submit(&mut self, id: u64, mut request: CompletionRequest) -> Result<Vec<Event>, Error> {
         request.validate()?;
-        let prompt = self.prompter.tokens(&request.messages, request.prefill.as_deref())?;
-        let sequence = Sequence::new(id, request, prompt);
-        let context_tokens = self.loaded.capabilities.context_tokens;
-        let Sequence { prompt_tokens, max_tokens, .. } = sequence;
-        if sequence.reserve() > context_tokens {
-            return Err(Error::ContextOverflow { prompt_tokens, max_tokens, context_tokens });
-        }
+        let prompter = &self.prompter;
+        let fitted = fit(&mut request, self.capabilities.context_tokens, |request| {
+            let prompt = prompter.prompt(&request.prompt())?;
+            Ok((u32::try_from(prompt.len()).unwrap_or(u32::MAX), prompt))
+        })?;
         if self.waiting.len() >= MAX_WAITING {
             return Err(Error::Overloaded);
         }
-        self.waiting.push_back(sequence);
-        Ok(Event::Started { prompt_tokens })
+        let sampling = Sampling::new(&self.loaded.model, &request, &fitted.prompt)?;
+        self.waiting.push_back(Sequence::new(id, request, fitted.prompt, sampling));
+        let compacted = fitted.compaction.map(|compaction| Event::Compacted { compaction });
+        let started = Event::Started { prompt_tokens: fitted.prompt_tokens };
+        Ok(compacted.into_iter().chain([started]).collect())
     }
 
     /// Ends a request at once; `None` when it is already over.
@@ -114,109 +154,192 @@ impl<'m> Batcher<'m> {
             Ok(asking) => asking,
             Err(reason) => return self.fail_all(&reason),
         };
-        if self.batch.n_tokens() == 0 {
+        let read = usize::try_from(self.batch.n_tokens()).unwrap_or(0);
+        if read == 0 {
             return Vec::new();
         }
+        let since = Instant::now();
         if let Err(error) = self.context.decode(&mut self.batch) {
             return self.fail_all(&error.to_string());
         }
-        asking.into_iter().flat_map(|(slot, row)| self.sample(slot, row)).collect()
+        self.pace.observe(read, since.elapsed());
+        asking.into_iter().flat_map(|asking| self.write(&asking)).collect()
     }
 
-    /// First come, first served: a large request at the head is not overtaken by small ones.
+    /// First come, first served: a large request at the head is not overtaken by small ones. One that will soon
+    /// find its beginning read by another lets others pass meanwhile.
     fn admit(&mut self) {
-        while let Some(next) = self.waiting.front() {
+        let mut at = 0;
+        while let Some(next) = self.waiting.get(at) {
+            let free: Vec<_> = (0..self.slots.len()).filter(|&slot| self.slots[slot].is_none()).collect();
+            let running = self.slots.iter().enumerate();
+            let busy = running.filter_map(|(slot, sequence)| Some((slot, sequence.as_ref()?.read())));
+            let Some(place) = self.cache.best(&free, busy, &next.tokens) else { return };
+            if self.will_be_read(&next.tokens) > place.common {
+                at += 1;
+                continue;
+            }
             let running = self.slots.iter().flatten().map(Sequence::reserve).fold(0, u32::saturating_add);
             let needed = running.saturating_add(next.reserve());
-            let free = (0..self.slots.len()).filter(|&slot| self.slots[slot].is_none());
-            let Some((slot, common)) = self.cache.best(free, &next.tokens) else { return };
             if needed > self.cells {
                 return;
             }
-            let common = self.cache.claim(&mut self.context, slot, common, self.cells - needed);
-            if let Some(mut next) = self.waiting.pop_front() {
+            let common = self.cache.claim(&mut self.context, place, self.cells - needed);
+            if let Some(mut next) = self.waiting.remove(at) {
                 next.fed = common;
-                self.slots[slot] = Some(next);
+                self.slots[place.slot] = Some(next);
             }
         }
     }
 
+    /// How much of `prompt` a running request is about to read.
+    fn will_be_read(&self, prompt: &[LlamaToken]) -> usize {
+        let reading = self.slots.iter().flatten().filter(|sequence| !sequence.is_writing());
+        reading.map(|sequence| cache::common(&sequence.tokens, prompt)).max().unwrap_or(0)
+    }
+
     /// Puts this step's tokens into the batch. Answers which slots get a token, and from which row.
-    fn fill(&mut self) -> Result<Vec<(usize, i32)>, String> {
+    fn fill(&mut self) -> Result<Vec<Asking>, String> {
         self.batch.clear();
         let count = self.slots.len();
         self.turn = (self.turn + 1) % count;
         let turns = (0..count).map(|offset| (self.turn + offset) % count);
-        let (writing, reading): (Vec<_>, Vec<_>) = turns
-            .partition(|&slot| self.slots[slot].as_ref().is_some_and(|sequence| sequence.output_tokens > 0));
+        let (writing, reading): (Vec<_>, Vec<_>) =
+            turns.partition(|&slot| self.slots[slot].as_ref().is_some_and(Sequence::is_writing));
+        let guessing = writing.len() <= MOST_WRITING;
         let mut asking = Vec::new();
-        for slot in writing.into_iter().chain(reading) {
-            if self.feed(slot)? {
-                asking.push((slot, self.batch.n_tokens() - 1));
+        for slot in writing {
+            let guesses = if guessing { self.guess(slot) } else { Vec::new() };
+            if let Some(row) = self.feed(slot, &guesses)? {
+                asking.push(Asking { slot, row, guesses });
+            }
+        }
+        for slot in reading {
+            if let Some(row) = self.feed(slot, &[])? {
+                asking.push(Asking { slot, row, guesses: Vec::new() });
             }
         }
         Ok(asking)
     }
 
-    /// Adds what fits of one slot's tokens; true when its last one is in, so that a token can be sampled.
-    fn feed(&mut self, slot: usize) -> Result<bool, String> {
-        let lane = i32::try_from(slot).map_err(|error| error.to_string())?;
-        let used = usize::try_from(self.batch.n_tokens()).map_err(|error| error.to_string())?;
-        let Some(sequence) = self.slots[slot].as_mut() else { return Ok(false) };
-        let take = sequence.unfed().min(STEP_TOKENS - used);
-        if take == 0 {
-            return Ok(false);
-        }
-        sequence.since.get_or_insert_with(Instant::now);
-        let completes = take == sequence.unfed();
-        for _ in 0..take {
-            let token = sequence.tokens[sequence.fed];
-            let position = i32::try_from(sequence.fed).map_err(|error| error.to_string())?;
-            sequence.fed += 1;
-            let wants_logits = sequence.unfed() == 0;
-            self.batch.add(token, position, &[lane], wants_logits).map_err(|error| error.to_string())?;
-        }
-        Ok(completes)
+    /// What the draft model thinks comes next in a slot that writes.
+    fn guess(&mut self, slot: usize) -> Vec<LlamaToken> {
+        let (Some(drafter), Some(sequence)) = (&mut self.drafter, &self.slots[slot]) else {
+            return Vec::new();
+        };
+        let left = sequence.max_tokens.saturating_sub(sequence.output_tokens + 1);
+        let most = usize::try_from(left).unwrap_or(MOST_GUESSED).min(MOST_GUESSED);
+        drafter.guess(slot, &sequence.tokens, most)
     }
 
-    fn sample(&mut self, slot: usize, row: i32) -> Vec<Tell> {
-        let Some(sequence) = self.slots[slot].as_mut() else { return Vec::new() };
+    /// Adds what fits of one slot's tokens, and `guesses` after them; the row of its last own token when that is in.
+    fn feed(&mut self, slot: usize, guesses: &[LlamaToken]) -> Result<Option<i32>, String> {
+        let lane = i32::try_from(slot).map_err(|error| error.to_string())?;
+        let used = usize::try_from(self.batch.n_tokens()).map_err(|error| error.to_string())?;
+        let Some(sequence) = self.slots[slot].as_mut() else { return Ok(None) };
+        let room = if sequence.is_writing() { STEP_TOKENS } else { self.pace.tokens() };
+        let take = sequence.unfed().min(room.saturating_sub(used));
+        if take == 0 {
+            return Ok(None);
+        }
+        sequence.since.get_or_insert_with(Instant::now);
+        let end = sequence.fed + take;
+        let completes = end == sequence.tokens.len();
+        for place in sequence.fed..end {
+            let position = i32::try_from(place).map_err(|error| error.to_string())?;
+            let asks = place + 1 == sequence.tokens.len();
+            let token = sequence.tokens[place];
+            self.batch.add(token, position, &[lane], asks).map_err(|error| error.to_string())?;
+        }
+        sequence.fed = end;
+        if !completes {
+            return Ok(None);
+        }
+        let row = self.batch.n_tokens() - 1;
+        for (&guess, place) in guesses.iter().zip(end..) {
+            let position = i32::try_from(place).map_err(|error| error.to_string())?;
+            self.batch.add(guess, position, &[lane], true).map_err(|error| error.to_string())?;
+        }
+        Ok(Some(row))
+    }
+
+    /// Writes what this step gave one slot: a token, and one more for every guess that was right.
+    fn write(&mut self, asking: &Asking) -> Vec<Tell> {
+        let slot = asking.slot;
+        let Some(id) = self.slots[slot].as_ref().map(|sequence| sequence.id) else { return Vec::new() };
+        let mut tells = Vec::new();
+        let mut last = Chosen::Over(Finish::Stop);
+        for (row, guess) in (asking.row..).zip(asking.guesses.iter().map(Some).chain([None])) {
+            last = self.choose(slot, row, &mut tells);
+            let right = matches!(&last, Chosen::Token(token) if Some(token) == guess);
+            if !right {
+                break;
+            }
+            if let Some(sequence) = &mut self.slots[slot] {
+                sequence.fed += 1;
+            }
+        }
+        if !asking.guesses.is_empty()
+            && let Some(fed) = self.slots[slot].as_ref().map(|sequence| sequence.fed)
+        {
+            cache::cut(&mut self.context, slot, fed);
+        }
+        match last {
+            Chosen::Token(_) => {}
+            Chosen::Over(finish) => {
+                let usage = self.release(slot).map(|sequence| sequence.usage()).unwrap_or_default();
+                tells.push(Tell::Step { id, event: Event::Done { finish, usage } });
+            }
+            Chosen::Refused(error) => {
+                self.release(slot);
+                tells.push(Tell::Refused { id: Some(id), error });
+            }
+        }
+        tells
+    }
+
+    /// One token from `row`, and what may be shown of it.
+    fn choose(&mut self, slot: usize, row: i32, tells: &mut Vec<Tell>) -> Chosen {
+        let Some(sequence) = self.slots[slot].as_mut() else { return Chosen::Over(Finish::Stop) };
         let id = sequence.id;
-        let token = sequence.sampler.sample(&self.context, row);
+        let Some(token) = sequence.sampling.sample(&self.context, row) else {
+            return Chosen::Refused(Error::invalid("the grammar allows nothing that this model can write"));
+        };
         let vocab = self.loaded.model.vocab();
-        let mut delta = String::new();
-        let mut finish = None;
+        let mut text = String::new();
+        let mut chosen = Chosen::Token(token);
         if vocab.is_eog(token) {
-            finish = Some(Finish::Stop);
-            delta.push_str(&sequence.text.finish());
+            chosen = Chosen::Over(Finish::Stop);
+            text.push_str(&sequence.text.finish());
         } else {
             sequence.output_tokens += 1;
             sequence.tokens.push(token);
+            if let Some(alternatives) = sequence.logprobs {
+                let told = logprob(&vocab, self.context.get_logits_ith(row), token, alternatives);
+                tells.push(Tell::Step { id, event: Event::Logprobs { tokens: vec![told] } });
+            }
             let shown = sequence.text.push(&vocab.token_to_piece(token, false, None));
-            delta.push_str(&shown.text);
+            text.push_str(&shown.text);
             if shown.stopped {
-                finish = Some(Finish::Stop);
+                chosen = Chosen::Over(Finish::Stop);
             } else if sequence.output_tokens >= sequence.max_tokens {
-                finish = Some(Finish::Length);
-                delta.push_str(&sequence.text.finish());
+                chosen = Chosen::Over(Finish::Length);
+                text.push_str(&sequence.text.finish());
             }
         }
-        let mut tells = Vec::new();
-        if !delta.is_empty() {
-            tells.push(Tell::Step { id, event: Event::Delta { text: delta } });
+        if !text.is_empty() {
+            tells.push(Tell::Step { id, event: Event::Delta { text } });
         }
-        if let Some(finish) = finish
-            && let Some(sequence) = self.release(slot)
-        {
-            tells.push(Tell::Step { id, event: Event::Done { finish, usage: sequence.usage() } });
-        }
-        tells
+        chosen
     }
 
     /// Empties a slot; what it has in the cache may serve the next request.
     fn release(&mut self, slot: usize) -> Option<Sequence> {
         let sequence = self.slots[slot].take()?;
-        self.cache.keep(&mut self.context, slot, &sequence.tokens[..sequence.fed]);
+        self.cache.keep(&mut self.context, slot, sequence.read());
+        if let Some(drafter) = &mut self.drafter {
+            drafter.forget(slot);
+        }
         Some(sequence)
     }
 
@@ -232,6 +355,23 @@ impl<'m> Batcher<'m> {
     }
 }
 
+fn open(loaded: &Loaded) -> Result<LlamaContext<'_>, Error> {
+    let capabilities = &loaded.capabilities;
+    let cells = capabilities.window.map_or(capabilities.context_tokens, |window| window.shared_tokens);
+    let step = u32::try_from(STEP_TOKENS).unwrap_or(u32::MAX);
+    let params = LlamaContextParams::default()
+        .with_n_ctx(NonZeroU32::new(cells))
+        .with_n_batch(step)
+        .with_n_ubatch(step)
+        .with_n_seq_max(capabilities.slots)
+        .with_kv_unified(true)
+        .with_n_threads(loaded.threads)
+        .with_n_threads_batch(loaded.threads);
+    loaded.model.new_context(loaded.backend, params).map_err(|error| Error::EngineCrashed {
+        reason: format!("no memory for a context of {cells} tokens: {error}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -242,7 +382,8 @@ mod tests {
 
     fn tiny(slots: u32) -> Loaded {
         let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../models/tiny/edgecoder-tiny.gguf");
-        Loaded::open(&ServeConfig { model, context: None, threads: Some(1), slots: Some(slots) }).unwrap()
+        let config = ServeConfig { model, threads: Some(1), slots: Some(slots), ..ServeConfig::default() };
+        Loaded::open(&config).unwrap()
     }
 
     fn add() -> CompletionRequest {
@@ -267,6 +408,8 @@ mod tests {
                     Tell::Step { .. } => {}
                     Tell::Refused { .. }
                     | Tell::Counted { .. }
+                    | Tell::Embedded { .. }
+                    | Tell::Alive
                     | Tell::Ready { .. }
                     | Tell::Failed { .. } => {
                         panic!("{tell:?}")

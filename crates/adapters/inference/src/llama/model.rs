@@ -11,11 +11,14 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 
+use super::device;
+use super::draft::same_vocabulary;
+use super::memory;
+use crate::capabilities::Device;
 use crate::serve::ServeConfig;
+use crate::window::{self, Wish};
 use crate::{Capabilities, Error};
 
-/// Context of a model that was trained for more, unless asked otherwise: room for an agent, affordable in memory.
-const DEFAULT_CONTEXT_TOKENS: u32 = 8192;
 /// Sequences decoded together, unless asked otherwise.
 const DEFAULT_SLOTS: u32 = 4;
 /// More than this share one step's tokens badly.
@@ -28,6 +31,9 @@ const ENGINE: &str = "llama.cpp (llama-cpp-2 0.1.160)";
 pub(crate) struct Loaded {
     pub(crate) backend: &'static LlamaBackend,
     pub(crate) model: LlamaModel,
+    /// The small model that guesses ahead.
+    pub(crate) draft: Option<LlamaModel>,
+    /// As far as the file and the machine tell; the context adds what it measures.
     pub(crate) capabilities: Capabilities,
     pub(crate) threads: i32,
 }
@@ -36,27 +42,67 @@ impl Loaded {
     /// Loads the file, hashing it meanwhile.
     pub(crate) fn open(config: &ServeConfig) -> Result<Self, Error> {
         check_file(&config.model)?;
+        memory::go_first();
+        let free_bytes = memory::free_bytes();
         let path = config.model.clone();
         let hashing = thread::spawn(move || hash_file(&path));
         let backend = backend().ok_or_else(|| unreadable(&config.model, "llama.cpp does not start here"))?;
-        let model = LlamaModel::load_from_file(backend, &config.model, &LlamaModelParams::default())
-            .map_err(|error| unreadable(&config.model, &format!("llama.cpp refuses it: {error}")))?;
+        let (model, device) = device::load(backend, config)?;
+        let draft = config.draft.as_deref().map(|path| load_draft(backend, path, &model)).transpose()?;
         let hash = hashing
             .join()
             .map_err(|_| unreadable(&config.model, "hashing stopped"))?
             .map_err(|error| unreadable(&config.model, &error.to_string()))?;
-        let trained = model.n_ctx_train();
-        let wanted = config.context.unwrap_or(DEFAULT_CONTEXT_TOKENS).max(1);
-        let capabilities = Capabilities {
-            model: name_of(&model, &config.model),
-            model_hash: Some(hash),
-            engine: ENGINE.into(),
-            context_tokens: if trained == 0 { wanted } else { wanted.min(trained) },
-            slots: config.slots.unwrap_or(DEFAULT_SLOTS).clamp(1, MAX_SLOTS),
-        };
         let threads = threads(config.threads, model.size());
-        Ok(Self { backend, model, capabilities, threads })
+        let slots = config.slots.unwrap_or(DEFAULT_SLOTS).clamp(1, MAX_SLOTS);
+        let (context_tokens, window) = window::choose(Wish {
+            trained_tokens: model.n_ctx_train(),
+            asked_tokens: config.context,
+            slots,
+            token_bytes: token_bytes(&model),
+            // Weights on the card do not take the machine's memory, but then the context is there as well.
+            free_bytes: device.free_bytes.or(free_bytes).map(|free| free.saturating_sub(model.size())),
+        });
+        let capabilities = Capabilities {
+            model_hash: Some(hash),
+            device: Device { threads: u32::try_from(threads).unwrap_or(1), ..device.device },
+            window: Some(window),
+            draft: draft.as_ref().zip(config.draft.as_deref()).map(|(draft, path)| name_of(draft, path)),
+            ..Capabilities::new(name_of(&model, &config.model), ENGINE, context_tokens, slots)
+        };
+        Ok(Self { backend, model, draft, capabilities, threads })
     }
+
+    /// A number the model's file gives for its architecture.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        number(&self.model, name)
+    }
+}
+
+fn load_draft(backend: &LlamaBackend, path: &Path, model: &LlamaModel) -> Result<LlamaModel, Error> {
+    check_file(path)?;
+    let draft = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default())
+        .map_err(|error| unreadable(path, &format!("llama.cpp refuses it: {error}")))?;
+    if same_vocabulary(model, &draft) {
+        return Ok(draft);
+    }
+    Err(unreadable(path, "it has another vocabulary than the model it shall guess for"))
+}
+
+fn number(model: &LlamaModel, name: &str) -> Option<u64> {
+    let architecture = model.meta_val_str("general.architecture").ok()?;
+    model.meta_val_str(&format!("{architecture}.{name}")).ok()?.parse().ok()
+}
+
+/// Memory a token of context takes: its key and value in every layer, two bytes a number. Models that keep less
+/// (recurrent ones, sliding windows) get a smaller context than they could have, unless asked.
+fn token_bytes(model: &LlamaModel) -> u64 {
+    const NUMBER_BYTES: u64 = 2;
+    let heads = u64::from(model.n_head_kv());
+    let usual = u64::try_from(model.n_embd()).unwrap_or(0) / u64::from(model.n_head().max(1));
+    let key = number(model, "attention.key_length").unwrap_or(usual);
+    let value = number(model, "attention.value_length").unwrap_or(usual);
+    u64::from(model.n_layer()) * heads * (key + value) * NUMBER_BYTES
 }
 
 /// llama.cpp's global state, set up once a process.

@@ -1,9 +1,9 @@
-//! From messages to tokens, through the template that travels in the model file.
+//! From messages to tokens, through the template that travels in the model file; and from plain texts.
 
 use llama_cpp_2::model::{LlamaChatMessage, LlamaChatTemplate, LlamaModel};
 use llama_cpp_2::token::LlamaToken;
 
-use crate::{CountRequest, Error, Message};
+use crate::{CountRequest, Error, Message, TextPrompt};
 
 /// Turns conversations into prompts of one model.
 #[derive(Debug)]
@@ -30,12 +30,45 @@ impl<'m> Prompter<'m> {
         Ok(Self { model, template, controls })
     }
 
+    /// The prompt's tokens, whichever form it has.
+    pub(crate) fn prompt(&self, request: &CountRequest) -> Result<Vec<LlamaToken>, Error> {
+        request.validate()?;
+        match &request.text {
+            Some(TextPrompt::Continue { text }) => Ok(self.text(text, true)),
+            Some(TextPrompt::Infill { prefix, suffix }) => self.infill(prefix, suffix),
+            None => self.tokens(&request.messages, request.prefill.as_deref()),
+        }
+    }
+
+    /// Text as it is: what looks like a control token is text.
+    pub(crate) fn text(&self, text: &str, at_start: bool) -> Vec<LlamaToken> {
+        self.model.vocab().tokenize(text.as_bytes(), at_start, false)
+    }
+
+    /// The tokens that mark the parts of a gap, where the model has them.
+    pub(crate) fn infill_marks(&self) -> Option<[LlamaToken; 3]> {
+        let vocab = self.model.vocab();
+        let marks = [vocab.fim_pre(), vocab.fim_suf(), vocab.fim_mid()];
+        marks.iter().all(|mark| mark.0 >= 0).then_some(marks)
+    }
+
+    /// Prefix, suffix, then the middle to be written: the order models are trained with.
+    fn infill(&self, prefix: &str, suffix: &str) -> Result<Vec<LlamaToken>, Error> {
+        let [before, after, middle] = self
+            .infill_marks()
+            .ok_or_else(|| Error::unsupported("infill", "the model's file names no tokens for it"))?;
+        let vocab = self.model.vocab();
+        let mut tokens = if vocab.should_add_bos() { vec![vocab.bos()] } else { Vec::new() };
+        tokens.push(before);
+        tokens.extend(self.text(prefix, false));
+        tokens.push(after);
+        tokens.extend(self.text(suffix, false));
+        tokens.push(middle);
+        Ok(tokens)
+    }
+
     /// The prompt's tokens, ending inside the assistant's turn, after `prefill`.
-    pub(crate) fn tokens(
-        &self,
-        messages: &[Message],
-        prefill: Option<&str>,
-    ) -> Result<Vec<LlamaToken>, Error> {
+    fn tokens(&self, messages: &[Message], prefill: Option<&str>) -> Result<Vec<LlamaToken>, Error> {
         let prefill = prefill.unwrap_or_default();
         let all = || messages.iter().map(|message| message.content.as_str()).chain([prefill]);
         let mark = unused_character(all())?;
@@ -51,11 +84,7 @@ impl<'m> Prompter<'m> {
     }
 
     pub(crate) fn count(&self, request: &CountRequest) -> Result<u32, Error> {
-        if request.messages.is_empty() {
-            return Err(Error::invalid("there are no messages"));
-        }
-        let tokens = self.tokens(&request.messages, request.prefill.as_deref())?;
-        Ok(u32::try_from(tokens.len()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(self.prompt(request)?.len()).unwrap_or(u32::MAX))
     }
 
     fn render(&self, messages: &[(&str, String)]) -> Result<String, Error> {

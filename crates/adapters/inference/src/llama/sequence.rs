@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 
+use super::sampling::Sampling;
 use super::text::Text;
 use crate::{CompletionRequest, TokenUsage};
 
@@ -19,13 +19,20 @@ pub(crate) struct Sequence {
     pub(crate) prompt_tokens: u32,
     pub(crate) output_tokens: u32,
     pub(crate) max_tokens: u32,
-    pub(crate) sampler: LlamaSampler,
+    pub(crate) sampling: Sampling,
     pub(crate) text: Text,
+    /// Alternatives to tell of every token, where likelihoods were asked for.
+    pub(crate) logprobs: Option<u32>,
     pub(crate) since: Option<Instant>,
 }
 
 impl Sequence {
-    pub(crate) fn new(id: u64, request: CompletionRequest, prompt: Vec<LlamaToken>) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        request: CompletionRequest,
+        prompt: Vec<LlamaToken>,
+        sampling: Sampling,
+    ) -> Self {
         Self {
             id,
             prompt_tokens: u32::try_from(prompt.len()).unwrap_or(u32::MAX),
@@ -33,8 +40,9 @@ impl Sequence {
             fed: 0,
             output_tokens: 0,
             max_tokens: request.max_tokens,
-            sampler: sampler(&request),
+            sampling,
             text: Text::new(request.stop),
+            logprobs: request.logprobs,
             since: None,
         }
     }
@@ -48,43 +56,19 @@ impl Sequence {
         self.tokens.len() - self.fed
     }
 
+    /// Whether its prompt is read and it writes.
+    pub(crate) const fn is_writing(&self) -> bool {
+        self.output_tokens > 0
+    }
+
+    /// What is in the cache.
+    pub(crate) fn read(&self) -> &[LlamaToken] {
+        &self.tokens[..self.fed]
+    }
+
     pub(crate) fn usage(&self) -> TokenUsage {
         let model_ms =
             self.since.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
         TokenUsage { prompt_tokens: self.prompt_tokens, output_tokens: self.output_tokens, model_ms }
-    }
-}
-
-fn sampler(request: &CompletionRequest) -> LlamaSampler {
-    if request.temperature <= 0.0 {
-        return LlamaSampler::greedy();
-    }
-    let mut chain = Vec::new();
-    if request.top_k > 0 {
-        chain.push(LlamaSampler::top_k(request.top_k));
-    }
-    if request.top_p < 1.0 {
-        chain.push(LlamaSampler::top_p(request.top_p, 1));
-    }
-    chain.push(LlamaSampler::temp(request.temperature));
-    chain.push(LlamaSampler::dist(fold(request.seed)));
-    LlamaSampler::chain_simple(chain)
-}
-
-/// llama.cpp takes 32 bits, and reads all ones as "any seed": never pass that on.
-fn fold(seed: u64) -> u32 {
-    let folded = u32::try_from((seed ^ (seed >> 32)) & u64::from(u32::MAX)).unwrap_or(0);
-    if folded == u32::MAX { 0 } else { folded }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_seed_becomes_the_random_one() {
-        for (seed, folded) in [(7, 7), (u64::from(u32::MAX), 0), (1 << 32, 1)] {
-            assert_eq!(fold(seed), folded, "{seed}");
-        }
     }
 }

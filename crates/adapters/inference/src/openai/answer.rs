@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::sse::SseSplitter;
-use super::wire::{Chunk, ChunkUsage, finish_of, refusal};
+use super::wire::{Chunk, ChunkLogprobs, ChunkUsage, finish_of, refusal};
 use crate::http::{Parser, cut_short};
 use crate::{Error, Event, Finish, TokenUsage};
 
@@ -66,6 +66,12 @@ impl AnswerParser {
         for choice in chunk.choices {
             if let Some(text) = choice.delta.and_then(|delta| delta.content) {
                 self.text(&text, out);
+            }
+            if let Some(tokens) = choice.logprobs.map(ChunkLogprobs::into_tokens)
+                && !tokens.is_empty()
+            {
+                self.start(out);
+                out.push_back(Ok(Event::Logprobs { tokens }));
             }
             if let Some(reason) = choice.finish_reason {
                 self.finish = Some(finish_of(&reason));
