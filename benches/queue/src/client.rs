@@ -126,10 +126,11 @@ impl Client {
 
     /// Returns when the task is durable.
     pub(crate) async fn submit(&mut self, text: &str) -> anyhow::Result<()> {
-        self.submit_as(TaskId::from_entropy(entropy()), text).await
+        self.submit_as(None, text).await
     }
 
-    pub(crate) async fn submit_as(&mut self, id: TaskId, text: &str) -> anyhow::Result<()> {
+    /// Under an id of our own, or one that the node makes.
+    pub(crate) async fn submit_as(&mut self, id: Option<TaskId>, text: &str) -> anyhow::Result<()> {
         let body = serde_json::json!({ "id": id, "request": text, "min_level": Level::S0 });
         match &mut self.way {
             Way::Door(wire) => {

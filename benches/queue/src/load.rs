@@ -148,7 +148,7 @@ pub(crate) async fn dispatch(place: &Place, load: Load) -> anyhow::Result<Dispat
     for _ in 0..load.samples {
         let id = TaskId::from_entropy(entropy());
         started.lock().insert(id.clone(), Instant::now());
-        submitter.submit_as(id, "now").await?;
+        submitter.submit_as(Some(id), "now").await?;
         let waited = tokio::select! {
             waited = finished.recv() => waited.context("every worker is gone")?,
             Some(ended) = running.join_next() => anyhow::bail!("a worker ended early: {ended:?}"),

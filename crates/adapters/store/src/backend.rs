@@ -43,8 +43,8 @@ pub trait Backend {
     async fn update_task(&mut self, task: &Task) -> Result<(), Error>;
     /// Output of an answer.
     async fn put_output(&mut self, task: &TaskId, subtask: usize, body: &str) -> Result<(), Error>;
-    /// New or changed rows of the queue.
-    async fn put_row(&mut self, row: &QueueRow) -> Result<(), Error>;
+    /// A new or changed row of the queue; `paused` when it must wait until it is due.
+    async fn put_row(&mut self, row: &QueueRow, paused: bool) -> Result<(), Error>;
     /// A row that is no longer waiting or leased.
     async fn delete_row(&mut self, attempt: &AttemptId) -> Result<(), Error>;
 
@@ -76,9 +76,9 @@ pub trait Backend {
     /// Registers a worker.
     async fn save_node(&mut self, node: &NodeRecord) -> Result<(), Error>;
 
-    /// Whether a nonce is on disk and has not expired.
-    async fn knows_nonce(&mut self, source: &NodeId, nonce: &str, now: Timestamp) -> Result<bool, Error>;
-    /// Remembers a nonce; false when it was known.
+    /// What the writer has to know by heart of nonces on disk: all where it is the only one to spend them.
+    async fn nonces(&mut self) -> Result<Vec<(NodeId, String, Timestamp)>, Error>;
+    /// Remembers a nonce; false when a shared database knew it.
     async fn spend_nonce(&mut self, source: &NodeId, nonce: &str, expires: Timestamp) -> Result<bool, Error>;
     /// Forgets nonces that expired.
     async fn prune_nonces(&mut self, now: Timestamp) -> Result<(), Error>;

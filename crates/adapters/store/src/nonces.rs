@@ -1,8 +1,9 @@
-//! Nonces that were spent and are not on disk yet. A nonce has to be durable before what it allowed, not before
-//! its caller may go on: it is written with the next commit, which no command of its request can precede.
-//! Only for a database that one process writes; others could not see what waits here.
+//! Nonces of a database that one process writes: known by heart, and on disk for the next process. A nonce has to
+//! be durable before what it allowed, not before its caller may go on: it is written with the next commit, which no
+//! command of its request can precede. With others writing too, the table itself is asked.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use edgecoder_base::{NodeId, Timestamp};
 
@@ -11,15 +12,32 @@ use crate::backend::Backend;
 
 /// Nonces that may wait. More wait only while commits fail, and then requests must fail too.
 const MAX_WAITING: usize = 4_096;
+/// Expired ones are not looked for among fewer.
+const MIN_SWEEP: usize = 1_024;
 
-/// Spent, and not written yet.
+/// What was spent, and what of it is not written yet.
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
-    waiting: BTreeMap<(NodeId, String), Timestamp>,
+    waiting: Vec<(NodeId, String, Timestamp)>,
+    /// Until when each is remembered, by a hash of source and nonce under a key drawn at the start: 64 bits, because
+    /// memory is a promise, and two that share a hash only cost a caller another try.
+    known: HashMap<u64, Timestamp>,
+    hashed: RandomState,
+    /// Look for expired ones when there are so many.
+    sweep_at: usize,
     now: Timestamp,
 }
 
 impl Nonces {
+    /// Knows what an earlier process left.
+    pub(crate) fn read(left: Vec<(NodeId, String, Timestamp)>) -> Self {
+        let mut nonces = Self { sweep_at: MIN_SWEEP.max(2 * left.len()), ..Self::default() };
+        for (source, nonce, expires) in left {
+            nonces.know(&source, &nonce, expires);
+        }
+        nonces
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -29,21 +47,31 @@ impl Nonces {
     }
 
     /// Spends a nonce; false when it was known.
-    pub(crate) async fn spend<B: Backend>(
+    pub(crate) fn spend(
         &mut self,
-        backend: &mut B,
-        name: (NodeId, String),
+        source: NodeId,
+        nonce: String,
         now: Timestamp,
         expires: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> bool {
         self.now = self.now.max(now);
-        if self.waiting.get(&name).is_some_and(|until| *until >= now)
-            || backend.knows_nonce(&name.0, &name.1, now).await?
-        {
-            return Ok(false);
+        let name = self.hashed.hash_one((&source, &nonce));
+        if self.known.get(&name).is_some_and(|until| *until >= now) {
+            return false;
         }
-        self.waiting.insert(name, expires);
-        Ok(true)
+        self.know(&source, &nonce, expires);
+        self.waiting.push((source, nonce, expires));
+        true
+    }
+
+    fn know(&mut self, source: &NodeId, nonce: &String, expires: Timestamp) {
+        if self.known.len() >= self.sweep_at {
+            let now = self.now;
+            self.known.retain(|_, until| *until >= now);
+            self.sweep_at = MIN_SWEEP.max(2 * self.known.len());
+        }
+        let until = self.known.entry(self.hashed.hash_one((source, nonce))).or_insert(expires);
+        *until = expires.max(*until);
     }
 
     /// Writes what waits into the transaction that is open.
@@ -52,7 +80,7 @@ impl Nonces {
             return Ok(());
         }
         backend.prune_nonces(self.now).await?;
-        for ((source, nonce), expires) in &self.waiting {
+        for (source, nonce, expires) in &self.waiting {
             backend.spend_nonce(source, nonce, *expires).await?;
         }
         Ok(())
@@ -61,5 +89,34 @@ impl Nonces {
     /// What was written is durable.
     pub(crate) fn written(&mut self) {
         self.waiting.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    #[test]
+    fn what_was_left_is_known_until_it_expires() {
+        let source: NodeId = "a".parse().unwrap();
+        let mut nonces = Nonces::read(vec![(source.clone(), "n".into(), at(1_000))]);
+        assert!(!nonces.spend(source.clone(), "n".into(), at(1_000), at(2_000)));
+        assert!(nonces.spend(source.clone(), "n".into(), at(1_001), at(2_001)));
+        assert!(!nonces.spend(source, "n".into(), at(2_001), at(3_001)));
+    }
+
+    #[test]
+    fn expired_nonces_do_not_pile_up() {
+        let source: NodeId = "a".parse().unwrap();
+        let mut nonces = Nonces::default();
+        for ms in 0..100_000 {
+            assert!(nonces.spend(source.clone(), ms.to_string(), at(ms), at(ms + 100)));
+            nonces.written();
+        }
+        assert!(nonces.known.len() <= MIN_SWEEP, "{}", nonces.known.len());
     }
 }

@@ -203,8 +203,9 @@ impl<B: Backend> Unit<'_, B> {
             self.backend.delete_row(&row.attempt).await?;
         }
         for row in after.iter().filter(|row| !before.contains(row)) {
-            self.backend.put_row(row).await?;
-            self.ready += usize::from(!row.leased && row.due <= task.updated_at);
+            let paused = !row.leased && row.due > task.updated_at;
+            self.backend.put_row(row, paused).await?;
+            self.ready += usize::from(!row.leased && !paused);
         }
         for event in task.take_events() {
             let payload = (!event.detail.is_null()).then(|| event.detail.to_string());

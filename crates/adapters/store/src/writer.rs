@@ -20,6 +20,10 @@ use crate::unit::Unit;
 
 /// Commands of one commit at most: bounds how long the first waits for the last.
 const MAX_BATCH: usize = 256;
+/// Commits that as many commands shared let the next wait a little for company: a page that several of them change
+/// is then written once, and the disk is asked once.
+const LINGER_FROM: usize = 4;
+const LINGER: Duration = Duration::from_micros(150);
 /// Tries of one commit when another process's writer gets in between.
 const MAX_TRIES: u32 = 5;
 /// Spent nonces of requests that wanted nothing written are written after this.
@@ -31,6 +35,8 @@ pub(crate) struct Writer<B> {
     /// The end of our chain; none when it must be read again.
     head: Option<Head>,
     nonces: Nonces,
+    /// Commands of the last commit.
+    shared: usize,
     hints: Hints,
 }
 
@@ -46,7 +52,8 @@ impl<B: Backend> Writer<B> {
     pub(crate) async fn open(mut backend: B, author: Author, hints: Hints) -> Result<Self, Error> {
         let head = backend.head(&author.id).await?;
         hints.pulse.send_modify(|pulse| pulse.sequence = head.sequence);
-        Ok(Self { backend, author, head: Some(head), nonces: Nonces::default(), hints })
+        let nonces = Nonces::read(backend.nonces().await?);
+        Ok(Self { backend, author, head: Some(head), nonces, shared: 0, hints })
     }
 
     /// Runs until every sender is gone.
@@ -67,10 +74,19 @@ impl<B: Backend> Writer<B> {
                 break;
             }
             let mut commands = Vec::new();
-            for job in batch.drain(..) {
-                self.take(job, &mut commands).await;
+            batch.drain(..).for_each(|job| self.take(job, &mut commands));
+            if !commands.is_empty() && self.shared >= LINGER_FROM {
+                std::thread::sleep(LINGER);
+                while commands.len() < MAX_BATCH
+                    && let Ok(job) = jobs.try_recv()
+                {
+                    self.take(job, &mut commands);
+                }
             }
             if !commands.is_empty() {
+                self.shared = commands.len();
+            }
+            if !commands.is_empty() || !self.nonces.has_room() {
                 self.commit_batch(commands).await;
             }
         }
@@ -80,15 +96,18 @@ impl<B: Backend> Writer<B> {
     }
 
     /// Answers a job that need not wait for a commit; puts others with `commands`.
-    async fn take(&mut self, mut job: Job, commands: &mut Vec<Job>) {
+    fn take(&mut self, mut job: Job, commands: &mut Vec<Job>) {
         if !B::SHARED
-            && self.nonces.has_room()
             && let Command::SpendNonce { source, nonce, now, expires } = &mut job.command
         {
-            let name = (source.clone(), std::mem::take(nonce));
-            let spent = self.nonces.spend(&mut self.backend, name, *now, *expires).await;
+            let spent = if self.nonces.has_room() {
+                Ok(Reply::Spent(self.nonces.spend(source.clone(), std::mem::take(nonce), *now, *expires)))
+            } else {
+                let cause = "too many wait to be written".to_owned();
+                Err(Error::Unavailable { doing: "spending a nonce", cause })
+            };
             // A caller that went away has spent its nonce all the same.
-            let _gone = job.reply.send(spent.map(Reply::Spent));
+            let _gone = job.reply.send(spent);
         } else {
             commands.push(job);
         }

@@ -20,7 +20,7 @@ impl Handle {
         let key = idempotency_key.map(|key| self.key_for(key, &request)).transpose()?;
         let id = match &request.id {
             Some(id) => id.clone(),
-            None => TaskId::from_entropy((self.inner.entropy)()),
+            None => TaskId::made_at(self.now(), (self.inner.entropy)()),
         };
         self.snapshot_is_complete(&request).await?;
         let split = request.split;

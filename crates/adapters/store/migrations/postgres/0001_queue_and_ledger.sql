@@ -5,8 +5,8 @@ CREATE TABLE tasks (
     updated_at BIGINT NOT NULL,
     document   TEXT    NOT NULL
 );
-CREATE INDEX tasks_by_age ON tasks (created_at DESC, id DESC);
-CREATE INDEX tasks_by_state ON tasks (state, created_at DESC, id DESC);
+CREATE INDEX tasks_by_age ON tasks (created_at, id);
+CREATE INDEX tasks_by_state ON tasks (state, created_at, id);
 
 -- One row for each attempt that waits or is leased: an index over the tasks' documents. A class is the kind of
 -- work, the privacy tier, the sandbox level and the model demanded: all that decides who may take the row.
@@ -18,10 +18,12 @@ CREATE TABLE queue (
     rank      BIGINT NOT NULL,
     leased    BOOLEAN NOT NULL,
     worker    TEXT,
-    due       BIGINT NOT NULL
+    due       BIGINT NOT NULL,
+    -- Whether it was put here to wait until `due`; most rows may be taken from the start.
+    paused    BOOLEAN NOT NULL
 );
 CREATE INDEX queue_ready ON queue (class, rank DESC, seq, due) WHERE NOT leased;
-CREATE INDEX queue_paused ON queue (due) WHERE NOT leased;
+CREATE INDEX queue_paused ON queue (due) WHERE paused;
 CREATE INDEX queue_deadlines ON queue (due) WHERE leased;
 CREATE INDEX queue_holders ON queue (worker) WHERE leased;
 

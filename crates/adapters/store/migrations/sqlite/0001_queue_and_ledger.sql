@@ -5,8 +5,8 @@ CREATE TABLE tasks (
     updated_at INTEGER NOT NULL,
     document   TEXT    NOT NULL
 );
-CREATE INDEX tasks_by_age ON tasks (created_at DESC, id DESC);
-CREATE INDEX tasks_by_state ON tasks (state, created_at DESC, id DESC);
+CREATE INDEX tasks_by_age ON tasks (created_at, id);
+CREATE INDEX tasks_by_state ON tasks (state, created_at, id);
 
 -- One row for each attempt that waits or is leased: an index over the tasks' documents. A class is the kind of
 -- work, the privacy tier, the sandbox level and the model demanded: all that decides who may take the row.
@@ -18,10 +18,12 @@ CREATE TABLE queue (
     rank      INTEGER NOT NULL,
     leased    INTEGER NOT NULL,
     worker    TEXT,
-    due       INTEGER NOT NULL
+    due       INTEGER NOT NULL,
+    -- Whether it was put here to wait until `due`; most rows may be taken from the start.
+    paused    INTEGER NOT NULL
 );
 CREATE INDEX queue_ready ON queue (class, rank DESC, seq, due) WHERE leased = 0;
-CREATE INDEX queue_paused ON queue (due) WHERE leased = 0;
+CREATE INDEX queue_paused ON queue (due) WHERE paused = 1;
 CREATE INDEX queue_deadlines ON queue (due) WHERE leased = 1;
 CREATE INDEX queue_holders ON queue (worker) WHERE leased = 1;
 
@@ -68,10 +70,9 @@ CREATE TABLE nodes (
     document TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Appended to, read at the start, forgotten from the front: the one process that writes here knows them by heart.
 CREATE TABLE nonces (
     source     TEXT    NOT NULL,
     nonce      TEXT    NOT NULL,
-    expires_at INTEGER NOT NULL,
-    PRIMARY KEY (source, nonce)
-) WITHOUT ROWID;
-CREATE INDEX nonces_by_age ON nonces (expires_at);
+    expires_at INTEGER NOT NULL
+);

@@ -145,7 +145,7 @@ impl Reads for PostgresReads {
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         let sql = "SELECT min(due) FROM (SELECT min(due) AS due FROM queue WHERE leased \
-                   UNION ALL SELECT min(due) FROM queue WHERE NOT leased AND due > $1) AS next";
+                   UNION ALL SELECT min(due) FROM queue WHERE paused AND due > $1) AS next";
         let statement = sqlx::query(sql).bind(now.as_millis());
         let due = self
             .many("looking for the next deadline", statement, |row| row.try_get::<Option<i64>, _>(0))

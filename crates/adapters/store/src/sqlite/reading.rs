@@ -190,7 +190,7 @@ impl Reads for SqliteReads {
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         self.read("looking for the next deadline", move |connection| {
             let sql = "SELECT min(due) FROM (SELECT min(due) AS due FROM queue WHERE leased = 1 \
-                       UNION ALL SELECT min(due) FROM queue WHERE leased = 0 AND due > ?1)";
+                       UNION ALL SELECT min(due) FROM queue WHERE paused = 1 AND due > ?1)";
             connection.query_row(sql, [now.as_millis()], |row| row.get::<_, Option<i64>>(0))
         })
         .await

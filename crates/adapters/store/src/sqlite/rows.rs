@@ -1,6 +1,6 @@
 //! Rows of SQLite as our records. Text that does not parse is damage, and said so.
 
-use edgecoder_base::Timestamp;
+use edgecoder_base::{NodeId, Timestamp};
 use edgecoder_protocol::ledger::{Checkpoint, Entry};
 use edgecoder_tasks::{QueueRow, Task};
 use rusqlite::Row;
@@ -85,6 +85,11 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
         payload_json: row.get(9)?,
         hash: row.get(10)?,
     })
+}
+
+/// A source, what it spent, and until when it is remembered.
+pub(super) fn nonce(row: &Row<'_>) -> Result<(NodeId, String, Timestamp)> {
+    Ok((parsed(row, 0, str::parse)?, row.get(1)?, Timestamp::from_millis(row.get(2)?)))
 }
 
 /// Columns of a checkpoint, in this order everywhere.

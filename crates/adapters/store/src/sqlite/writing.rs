@@ -180,10 +180,11 @@ impl Backend for SqliteBackend {
         Ok(())
     }
 
-    async fn put_row(&mut self, row: &QueueRow) -> Result<(), Error> {
-        let sql = "INSERT INTO queue (attempt, task, class, rank, leased, worker, due) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (attempt) DO UPDATE SET class = excluded.class, \
-                   rank = excluded.rank, leased = excluded.leased, worker = excluded.worker, due = excluded.due";
+    async fn put_row(&mut self, row: &QueueRow, paused: bool) -> Result<(), Error> {
+        let sql = "INSERT INTO queue (attempt, task, class, rank, leased, worker, due, paused) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (attempt) DO UPDATE SET \
+                   class = excluded.class, rank = excluded.rank, leased = excluded.leased, \
+                   worker = excluded.worker, due = excluded.due, paused = excluded.paused";
         self.execute(
             "storing a queue row",
             sql,
@@ -194,7 +195,8 @@ impl Backend for SqliteBackend {
                 row.rank,
                 row.leased,
                 row.worker.as_ref().map(NodeId::as_str),
-                row.due.as_millis()
+                row.due.as_millis(),
+                paused
             ],
         )?;
         Ok(())
@@ -278,20 +280,21 @@ impl Backend for SqliteBackend {
         Ok(())
     }
 
-    async fn knows_nonce(&mut self, source: &NodeId, nonce: &str, now: Timestamp) -> Result<bool, Error> {
-        let sql = "SELECT 1 FROM nonces WHERE source = ?1 AND nonce = ?2 AND expires_at >= ?3";
-        let params = params![source.as_str(), nonce, now.as_millis()];
-        Ok(self.one("looking up a nonce", sql, params, |_| Ok(()))?.is_some())
+    async fn nonces(&mut self) -> Result<Vec<(NodeId, String, Timestamp)>, Error> {
+        self.many("reading nonces", "SELECT source, nonce, expires_at FROM nonces", [], rows::nonce)
     }
 
     async fn spend_nonce(&mut self, source: &NodeId, nonce: &str, expires: Timestamp) -> Result<bool, Error> {
-        let sql = "INSERT OR IGNORE INTO nonces (source, nonce, expires_at) VALUES (?1, ?2, ?3)";
-        let params = params![source.as_str(), nonce, expires.as_millis()];
-        Ok(self.execute("spending a nonce", sql, params)? == 1)
+        let sql = "INSERT INTO nonces (source, nonce, expires_at) VALUES (?1, ?2, ?3)";
+        self.execute("spending a nonce", sql, params![source.as_str(), nonce, expires.as_millis()])?;
+        Ok(true)
     }
 
     async fn prune_nonces(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.execute("pruning nonces", "DELETE FROM nonces WHERE expires_at < ?1", [now.as_millis()])?;
+        // They expire in the order they came in, so only what goes is read; after a step of the clock, later.
+        let sql = "DELETE FROM nonces WHERE rowid < coalesce(\
+                   (SELECT rowid FROM nonces WHERE expires_at >= ?1 ORDER BY rowid LIMIT 1), 9223372036854775807)";
+        self.execute("pruning nonces", sql, [now.as_millis()])?;
         Ok(())
     }
 }
