@@ -26,6 +26,7 @@ pub mod step;
 pub mod syntax;
 pub mod target;
 pub mod test_report;
+pub mod tool_call;
 
 pub use agent::Agent;
 pub use brief::{Brief, FileSummary, RepoView, SymbolSummary};
