@@ -2,6 +2,8 @@
 
 pub(crate) mod batcher;
 pub(crate) mod cache;
+#[cfg(test)]
+mod conversations;
 mod device;
 mod draft;
 mod embedder;

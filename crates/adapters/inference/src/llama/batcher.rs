@@ -373,6 +373,21 @@ fn open(loaded: &Loaded) -> Result<LlamaContext<'_>, Error> {
 }
 
 #[cfg(test)]
+impl Batcher<'_> {
+    /// The prompt of the request that waits.
+    pub(crate) fn waiting_prompt(&self) -> Vec<LlamaToken> {
+        self.waiting.front().unwrap().tokens.clone()
+    }
+
+    /// What tokens say, control tokens included.
+    pub(crate) fn text_of(&self, tokens: &[LlamaToken]) -> String {
+        let vocab = self.loaded.model.vocab();
+        let bytes = tokens.iter().flat_map(|&token| vocab.token_to_piece(token, true, None)).collect();
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::path::Path;
 
@@ -397,7 +412,7 @@ mod tests {
     }
 
     /// Steps until nobody runs; the text of `id`. Nobody may fail.
-    fn text_of(batcher: &mut Batcher<'_>, id: u64) -> String {
+    fn answer_of(batcher: &mut Batcher<'_>, id: u64) -> String {
         let mut text = String::new();
         while !batcher.is_idle() {
             for tell in batcher.step() {
@@ -435,7 +450,7 @@ mod tests {
         assert_eq!(batcher.cancel(1), None);
         batcher.step();
         assert_eq!(batcher.slots[0].as_ref().map(|sequence| sequence.id), Some(2));
-        assert!(text_of(&mut batcher, 2).contains("def add("));
+        assert!(answer_of(&mut batcher, 2).contains("def add("));
     }
 
     #[test]
@@ -443,11 +458,11 @@ mod tests {
         let loaded = tiny(4);
         let mut batcher = Batcher::new(&loaded).unwrap();
         batcher.submit(1, add()).unwrap();
-        let alone = text_of(&mut batcher, 1);
+        let alone = answer_of(&mut batcher, 1);
         for id in 2..10 {
             batcher.submit(id, add()).unwrap();
         }
-        assert_eq!(text_of(&mut batcher, 9), alone);
+        assert_eq!(answer_of(&mut batcher, 9), alone);
     }
 
     #[test]
@@ -458,19 +473,19 @@ mod tests {
         request.max_tokens = 40;
         let mut fresh = Batcher::new(&loaded).unwrap();
         fresh.submit(1, request.clone()).unwrap();
-        let expected = text_of(&mut fresh, 1);
+        let expected = answer_of(&mut fresh, 1);
 
         let mut batcher = Batcher::new(&loaded).unwrap();
         let mut first = request.clone();
         first.messages.truncate(2);
         first.max_tokens = 3;
         batcher.submit(1, first).unwrap();
-        text_of(&mut batcher, 1);
+        answer_of(&mut batcher, 1);
         batcher.submit(2, request).unwrap();
         batcher.admit();
         let running = batcher.slots.iter().flatten().next().unwrap();
         assert!(running.fed >= 256 && running.unfed() > 0, "{} of {}", running.fed, running.tokens.len());
-        assert_eq!(text_of(&mut batcher, 2), expected);
+        assert_eq!(answer_of(&mut batcher, 2), expected);
     }
 
     #[test]
@@ -483,10 +498,10 @@ mod tests {
             request.max_tokens = 60;
             batcher.submit(id, request).unwrap();
             if id % 3 == 0 {
-                text_of(&mut batcher, id);
+                answer_of(&mut batcher, id);
             }
         }
-        text_of(&mut batcher, 11);
+        answer_of(&mut batcher, 11);
         let kept: usize = batcher.cache.kept_tokens();
         assert!(kept <= usize::try_from(batcher.cells).unwrap() && kept > 0, "{kept}");
     }
@@ -499,5 +514,82 @@ mod tests {
             batcher.submit(u64::try_from(id).unwrap(), add()).unwrap();
         }
         assert_eq!(batcher.submit(9999, add()), Err(Error::Overloaded));
+    }
+
+    #[test]
+    fn attempts_of_one_prompt_read_it_once() {
+        let loaded = tiny(4);
+        let mut request = add();
+        request.messages.insert(1, Message::user("x = 1\n".repeat(80)));
+        request.max_tokens = 20;
+        let mut batcher = Batcher::new(&loaded).unwrap();
+        batcher.submit(1, request.clone()).unwrap();
+        let alone = answer_of(&mut batcher, 1);
+        let mut batcher = Batcher::new(&loaded).unwrap();
+        for id in 2..6 {
+            batcher.submit(id, request.clone()).unwrap();
+        }
+        batcher.step();
+        let reading = batcher.slots.iter().flatten().count();
+        assert_eq!(reading, 1, "the others wait for what the first reads");
+        let mut read = Vec::new();
+        while !batcher.is_idle() {
+            batcher.admit();
+            read.extend(batcher.slots.iter().flatten().filter(|it| !it.is_writing()).map(Sequence::unfed));
+            if batcher.slots.iter().flatten().any(|it| it.id == 5) {
+                break;
+            }
+            batcher.step();
+        }
+        assert!(read.iter().all(|&unfed| unfed < 256), "{read:?}");
+        assert_eq!(answer_of(&mut batcher, 5), alone);
+    }
+
+    #[test]
+    fn a_conversation_survives_another_with_the_same_beginning() {
+        let loaded = tiny(2);
+        let mut batcher = Batcher::new(&loaded).unwrap();
+        let mut run = |id: u64, last: &str| {
+            let mut request = add();
+            request.messages.insert(1, Message::user("x = 1\n".repeat(70)));
+            request.messages.push(Message::user(last));
+            request.max_tokens = 8;
+            batcher.submit(id, request).unwrap();
+            batcher.admit();
+            let unfed = batcher.slots.iter().flatten().next().unwrap().unfed();
+            answer_of(&mut batcher, id);
+            unfed
+        };
+        let first = run(1, "one");
+        assert!(first > 256);
+        assert!(run(2, "two") < 64, "the beginning is shared");
+        assert!(run(3, "one") < 64, "and is still there for the first");
+    }
+
+    #[test]
+    fn right_guesses_save_steps() {
+        let steps = |draft: bool| {
+            let mut loaded = tiny(1);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../models/tiny/edgecoder-tiny.gguf");
+            let with = ServeConfig {
+                model: path.clone(),
+                draft: Some(path),
+                threads: Some(1),
+                ..ServeConfig::default()
+            };
+            if draft {
+                loaded.draft = Loaded::open(&with).unwrap().draft;
+            }
+            let mut batcher = Batcher::new(&loaded).unwrap();
+            batcher.submit(1, add()).unwrap();
+            let mut steps = 0;
+            while !batcher.is_idle() {
+                batcher.step();
+                steps += 1;
+            }
+            steps
+        };
+        let (alone, helped) = (steps(false), steps(true));
+        assert!(helped * 2 < alone, "{helped} steps instead of {alone}");
     }
 }
