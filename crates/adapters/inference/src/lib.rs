@@ -11,8 +11,10 @@
 //! exactly one `Done` or with an error; it never just stops. A crash of the native code ends the child, never us.
 
 pub mod capabilities;
+pub mod catalog;
 pub mod codec;
 pub mod compact;
+pub mod download;
 pub mod embed;
 pub mod engine;
 pub mod error;
