@@ -272,7 +272,7 @@ pub struct Layers {
     pub lock_isolation: bool,
     /// Most memory in use at once, bytes; cgroups only.
     pub memory_peak_bytes: Option<u64>,
-    /// Processor time used, ms; cgroups only.
+    /// Processor time used, ms. Without cgroups only of processes that somebody waited for.
     pub cpu_ms: Option<u64>,
 }
 

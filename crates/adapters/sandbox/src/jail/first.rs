@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, Mode, OFlags, Uid, open};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, setsid, wait};
@@ -50,7 +51,7 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
         // The supervisor gave up or died.
         Ok(_) | Err(_) => process::exit(1),
     }
-    die_with_parent()?;
+    die_with_supervisor(go)?;
     setsid().during("starting a session")?;
     let null =
         open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).during("opening /dev/null")?;
@@ -60,7 +61,7 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
     let sources = root::Sources::open(spec)?;
     if prepared.ids.root_inside {
         become_user(0)?;
-        die_with_parent()?;
+        die_with_supervisor(go)?;
     }
     let Prepared { lower, files, ids, bounded, job } = prepared;
     let (built, files) = root::build(spec, &sources, lower, files, &ids)?;
@@ -118,6 +119,17 @@ fn exit_of(status: WaitStatus) -> Exit {
         (Some(code), _) => Exit::Code(code),
         (None, signal) => Exit::Signal(signal.unwrap_or_default()),
     }
+}
+
+/// As below; and gone already if the supervisor died before the kernel knew.
+fn die_with_supervisor(go: &OwnedFd) -> Result<(), Failure> {
+    die_with_parent()?;
+    let mut waiting = [PollFd::new(go, PollFlags::empty())];
+    poll(&mut waiting, Some(&Timespec::default())).during("asking for the supervisor")?;
+    if waiting[0].revents().contains(PollFlags::HUP) {
+        process::exit(1)
+    }
+    Ok(())
 }
 
 /// The kernel forgets this at every change of user, so it is said again after each.

@@ -209,6 +209,7 @@ fn job(
     files: Vec<Laid>,
     overlays: bool,
 ) -> io::Result<Result<(bool, Vec<Laid>), Failure>> {
+    let mounted = matches!(lower, Lower::Mount(_));
     let place = match &lower {
         Lower::Copy(_) => None,
         Lower::Folder => Some(through(folder)),
@@ -222,7 +223,7 @@ fn job(
         && overlays
         && layered(place).is_ok()
     {
-        leave_scaffold(matches!(lower, Lower::Mount(_)))?;
+        leave_scaffold(mounted)?;
         return Ok(Ok((true, files)));
     }
     let mut all = match (lower, place) {
@@ -234,7 +235,7 @@ fn job(
         },
     };
     mount_bind(at("/.scratch/upper"), at("/job"))?;
-    leave_scaffold(false)?;
+    leave_scaffold(mounted)?;
     all.extend(files);
     Ok(Ok((false, all)))
 }

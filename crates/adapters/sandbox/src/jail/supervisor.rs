@@ -1,6 +1,6 @@
 //! The outer process: prepares on the host's side, waits, kills, and tells what happened.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -56,6 +56,8 @@ struct Run<'a> {
     spec: &'a LaunchSpec,
     /// Where `/job` will be handed out, when something of it is wanted.
     job: Option<UnixStream>,
+    /// Says go, and by closing that there is nobody left to say anything.
+    go: OwnedFd,
 }
 
 /// How it ended, and the bytes of the artefacts.
@@ -90,8 +92,8 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
         }
         Cloned::Parent(pid, pidfd) => {
             drop((go_read, news_write, job_there, lower, files));
-            let run = Run { pid, pidfd, cgroup, control, spec, job: job_here };
-            let cause = run.release(&ids, go_write).and_then(|()| run.watch(deadline));
+            let run = Run { pid, pidfd, cgroup, control, spec, job: job_here, go: go_write };
+            let cause = run.release(&ids).and_then(|()| run.watch(deadline));
             run.end(cause, news_read)
         }
     }
@@ -99,7 +101,7 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
 
 impl Run<'_> {
     /// Puts the child where it belongs and lets it go. If we die before, its pipe closes and it exits.
-    fn release(&self, ids: &Ids, go: OwnedFd) -> Result<(), Failure> {
+    fn release(&self, ids: &Ids) -> Result<(), Failure> {
         trip(&self.spec.faults, Fault::IdMaps)
             .and_then(|()| ids.install(self.pid))
             .during("mapping user ids")?;
@@ -109,7 +111,7 @@ impl Run<'_> {
         // Under pressure the kernel should pick the payload before the node; refused only to the powerless.
         let _best_effort =
             std::fs::write(format!("/proc/{}/oom_score_adj", self.pid.as_raw_nonzero()), "500");
-        std::fs::File::from(go).write_all(b"g").during("releasing the child")
+        rustix::io::write(&self.go, b"g").map(drop).during("releasing the child")
     }
 
     /// Waits for the end, or for a reason to make one.
@@ -151,8 +153,10 @@ impl Run<'_> {
         // It may just have ended by itself.
         let _dead_already = pidfd_send_signal(&self.pidfd, Signal::KILL);
         waitpid(Some(self.pid), WaitOptions::empty()).during("reaping")?;
+        let reaped_ms = sys::reaped_cpu_ms();
         let news = news::hear(news).during("hearing the child")?;
         let mut layers = self.cgroup.layers();
+        layers.cpu_ms = layers.cpu_ms.or(Some(reaped_ms));
         let mut ended = None;
         for item in news {
             match item {
@@ -164,7 +168,7 @@ impl Run<'_> {
                 News::Ended(exit) => ended = Some(exit),
             }
         }
-        let exit = self.judge(cause?, ended);
+        let exit = self.judge(cause?, ended, layers.cpu_ms);
         let Collected { entries, bytes } = self.artefacts()?;
         Ok((Outcome::Ended { exit, layers, artefacts: entries }, bytes))
     }
@@ -175,14 +179,16 @@ impl Run<'_> {
         Ok(collect::collect(&job, &self.spec.collect, self.spec.limits.artefact_bytes))
     }
 
-    fn judge(&self, cause: Option<Exit>, ended: Option<Exit>) -> Exit {
+    fn judge(&self, cause: Option<Exit>, ended: Option<Exit>, cpu_ms: Option<u64>) -> Exit {
         let killed = Exit::Signal(Signal::KILL.as_raw());
         let exit = cause.or(ended).unwrap_or(killed);
         let out_of_cpu = [Exit::Signal(libc::SIGXCPU), Exit::Code(128 + libc::SIGXCPU)].contains(&exit);
         let by_itself = cause.is_none();
         if by_itself && exit != Exit::Code(0) && self.cgroup.ran_out_of_memory() {
             Exit::OutOfMemory
-        } else if by_itself && (out_of_cpu || (exit != Exit::Code(0) && self.over_cpu())) {
+        } else if by_itself
+            && (out_of_cpu || (exit != Exit::Code(0) && cpu_ms >= Some(self.spec.limits.cpu_ms)))
+        {
             Exit::CpuTimeout
         } else {
             exit

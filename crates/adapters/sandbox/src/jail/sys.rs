@@ -53,6 +53,20 @@ pub(super) fn clone(flags: i32) -> io::Result<Cloned> {
     }
 }
 
+/// Processor time of all processes that were waited for, by this one or by one it waited for; ms.
+#[expect(unsafe_code, reason = "no safe wrapper of getrusage exists")]
+pub(super) fn reaped_cpu_ms() -> u64 {
+    // SAFETY: all-zero is a valid value of plain numbers, and the kernel fills it in.
+    let used = unsafe {
+        let mut used: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut used);
+        used
+    };
+    let ms =
+        |time: libc::timeval| u64::try_from(time.tv_sec * 1000 + time.tv_usec / 1000).unwrap_or_default();
+    ms(used.ru_utime) + ms(used.ru_stime)
+}
+
 /// Marks every descriptor but the first three as closed on exec, or closes them now.
 #[expect(unsafe_code, reason = "no safe wrapper of close_range exists")]
 pub(super) fn close_others(on_exec: bool) -> io::Result<()> {

@@ -9,6 +9,7 @@
 )]
 
 mod confinement;
+mod degraded;
 mod files;
 mod lifetime;
 mod limits;
