@@ -13,6 +13,7 @@ pub mod brief;
 pub mod budget;
 pub mod edit;
 pub mod error;
+pub mod eval;
 pub mod event;
 pub mod failure;
 pub mod journal;

@@ -24,7 +24,7 @@ fn worded(request: &Request, target: &Target) -> String {
         let doc = doc.lines().next().unwrap_or(doc).trim();
         return format!("def {name}({params}):\n    \"\"\"{doc}\"\"\"");
     }
-    match (wording.find(name.as_str()), &params) {
+    match (whole_word(wording, name), &params) {
         (Some(at), Some(params)) => {
             let end = at + name.len();
             let class = target.class.as_deref().map(|class| format!("{class}."));
@@ -37,6 +37,14 @@ fn worded(request: &Request, target: &Target) -> String {
         (Some(_), None) => wording.to_owned(),
         (None, _) => format!("{}. Call it {name}", wording.trim_end_matches(['.', ' '])),
     }
+}
+
+/// Where `name` stands by itself: a short one may also be a part of other words.
+fn whole_word(text: &str, name: &str) -> Option<usize> {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(name)
+        .map(|(at, _)| at)
+        .find(|at| !text[..*at].ends_with(part) && !text[at + name.len()..].starts_with(part))
 }
 
 /// What was asked, what came, and what its test said.
