@@ -10,6 +10,7 @@ use reqwest::{RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use crate::lines::LineSplitter;
 use crate::{Error, Event, EventStream, Finish, TokenUsage};
 
 /// A server that does not take the connection by then is not there.
@@ -56,6 +57,10 @@ impl Server {
         self.authorised(self.client.post(format!("{}{path}", self.base)))
     }
 
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.authorised(self.client.delete(format!("{}{path}", self.base)))
+    }
+
     fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
@@ -80,9 +85,56 @@ impl Server {
 
     /// Sends, and reads the whole answer as JSON.
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
-        let response = self.send(request, upstream).await?;
+        self.json_or(request, upstream).await
+    }
+
+    /// The same, with an error status of `refusal`'s making.
+    pub(crate) async fn json_or<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        refusal: impl FnOnce(u16, &str) -> Error,
+    ) -> Result<T, Error> {
+        let response = self.send(request, refusal).await?;
         let body = self.body(response).await?;
         serde_json::from_slice(&body).map_err(|error| Error::protocol(format!("unexpected answer: {error}")))
+    }
+
+    /// Sends, and wants nothing but success.
+    pub(crate) async fn done(
+        &self,
+        request: RequestBuilder,
+        refusal: impl FnOnce(u16, &str) -> Error,
+    ) -> Result<(), Error> {
+        self.send(request, refusal).await.map(drop)
+    }
+
+    /// Sends, and answers the lines of the body as they come. Dropping them closes the connection.
+    pub(crate) async fn lines(
+        &self,
+        request: RequestBuilder,
+        refusal: impl FnOnce(u16, &str) -> Error,
+    ) -> Result<BoxStream<'static, Result<String, Error>>, Error> {
+        let response = self.send(request, refusal).await?;
+        let silence = self.silence;
+        let state = (response.bytes_stream(), LineSplitter::default(), false);
+        let batches = futures::stream::unfold(state, move |(mut chunks, mut lines, over)| async move {
+            if over {
+                return None;
+            }
+            let (batch, over) = match tokio::time::timeout(silence, chunks.next()).await {
+                Err(_) => (Err(silent(silence)), true),
+                Ok(Some(Ok(chunk))) => (lines.push(&chunk), false),
+                Ok(Some(Err(error))) => (Err(unreachable(&error)), true),
+                Ok(None) => (lines.rest().map(|line| line.into_iter().collect()), true),
+            };
+            let over = over || batch.is_err();
+            let batch = match batch {
+                Ok(lines) => lines.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            };
+            Some((futures::stream::iter(batch), (chunks, lines, over)))
+        });
+        Ok(batches.flatten().boxed())
     }
 
     /// Sends, and turns the body into events as it comes. Cancelling or dropping closes the connection.

@@ -1,9 +1,11 @@
-//! Engines: what turns messages into text. One trait, five kinds behind it.
+//! Engines: what turns messages into text. One trait, six kinds behind it, and a place that one can take from another.
 //!
 //! ```text
 //! Engine ─┬─ IsolatedEngine ── stdio frames ──► child: serve ── llama (llama.cpp, slots decoded together)
-//!         ├─ OpenAiEngine ──── /v1/chat/completions (SSE) ──► Ollama, LM Studio, vLLM, llama-server, …
+//!         ├─ OllamaEngine ──── /api/chat (NDJSON), window set and read back ──► Ollama
+//!         ├─ OpenAiEngine ──── /v1/chat/completions (SSE) ──► LM Studio, vLLM, llama-server, …
 //!         ├─ RemoteEngine ──── NDJSON of our own inference door ──► another node of mine
+//!         ├─ Switch ────────── whichever of these has the place; swapped while requests run
 //!         └─ ScriptedEngine    (feature `test-support`) queued replies, recorded requests
 //! ```
 //!
@@ -14,6 +16,7 @@ pub mod capabilities;
 pub mod catalog;
 pub mod codec;
 pub mod compact;
+pub mod discover;
 pub mod download;
 pub mod embed;
 pub mod engine;
@@ -25,6 +28,7 @@ pub mod isolate;
 mod lines;
 #[cfg(feature = "llama")]
 mod llama;
+pub mod ollama;
 pub mod openai;
 pub mod remote;
 pub mod request;
@@ -32,6 +36,7 @@ pub mod request;
 pub mod scripted;
 #[cfg(feature = "llama")]
 pub mod serve;
+pub mod switch;
 #[cfg(any(test, feature = "llama"))]
 mod window;
 
@@ -42,8 +47,10 @@ pub use engine::{Engine, EventStream, Reply, collect};
 pub use error::Error;
 pub use event::{Event, Finish, TokenLogprob, TokenUsage};
 pub use isolate::{EngineState, IsolateConfig, IsolatedEngine, Supervisor};
+pub use ollama::{Ollama, OllamaConfig, OllamaEngine};
 pub use openai::{OpenAiConfig, OpenAiEngine};
 pub use remote::{RemoteConfig, RemoteEngine};
 pub use request::{CompletionRequest, CountRequest, Format, Message, Role, TextPrompt};
 #[cfg(any(test, feature = "test-support"))]
 pub use scripted::ScriptedEngine;
+pub use switch::{Driven, Load, Switch, SwitchConfig, Switchboard};
