@@ -65,6 +65,7 @@ fn left_out(bytes: usize) -> String {
 pub(crate) struct Fitted<T> {
     pub(crate) prompt_tokens: u32,
     /// What the measure made on its way, normally the tokens.
+    #[cfg_attr(not(feature = "llama"), expect(dead_code, reason = "only llama.cpp goes on with the tokens"))]
     pub(crate) prompt: T,
     pub(crate) compaction: Option<Compaction>,
 }

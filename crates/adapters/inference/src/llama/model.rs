@@ -80,6 +80,9 @@ impl Loaded {
 }
 
 fn load_draft(backend: &LlamaBackend, path: &Path, model: &LlamaModel) -> Result<LlamaModel, Error> {
+    if model.is_recurrent() || model.is_hybrid() {
+        return Err(Error::unsupported("a draft model", "this model's state cannot take wrong guesses back"));
+    }
     check_file(path)?;
     let draft = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default())
         .map_err(|error| unreadable(path, &format!("llama.cpp refuses it: {error}")))?;
