@@ -1,0 +1,122 @@
+import json
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+
+from tinymodel import gguf_file, judge, pack, tokens
+from tinymodel.corpus import samples
+from tinymodel.corpus_file import Corpus
+from tinymodel.decoder import Decoder, Layout, grown
+from tinymodel.evaluate import pass_at
+from tinymodel.muon import Optimiser
+
+FOLDER = Path(__file__).parents[1]
+SHIPPED = FOLDER / "edgecoder-tiny.gguf"
+SMALL = Layout(vocabulary=1536, width=64, blocks=2, heads=2, key_heads=1, head_width=32, hidden=96, context=64)
+
+
+def test_a_grown_decoder_computes_the_same():
+    torch.manual_seed(1)
+    before = Decoder(SMALL)
+    wanted = Layout(**{**SMALL.as_dict(), "blocks": 3, "context": 128})
+    after = Decoder(wanted)
+    after.load_state_dict(grown(before.state_dict(), SMALL, wanted))
+    ids = torch.randint(0, 1536, (2, 20))
+    assert torch.allclose(before(ids), after(ids), atol=1e-6)
+
+
+def test_shrinking_is_refused():
+    with pytest.raises(ValueError, match="cannot grow"):
+        grown(Decoder(SMALL).state_dict(), SMALL, Layout(**{**SMALL.as_dict(), "blocks": 1}))
+
+
+def test_a_model_file_keeps_weights_layout_and_tokenizer(tmp_path):
+    torch.manual_seed(2)
+    decoder = Decoder(SMALL)
+    tokenizer = tokens.of_model(SHIPPED)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    for file_type, tolerance in (("f32", 0.0), ("f16", 1e-3), ("q8_0", 0.02)):
+        path = tmp_path / f"{file_type}.gguf"
+        gguf_file.write(path, decoder.state_dict(), SMALL, tmp_path / "tokenizer.json", file_type)
+        weights, layout = gguf_file.read(path)
+        assert layout == SMALL
+        for name, value in decoder.state_dict().items():
+            assert torch.allclose(weights[name], value, atol=tolerance), name
+        again = tokens.of_model(path)
+        text = "<|im_start|>user\nWrite f(x): é 123 'a' if x else \"b\"<|im_end|>\n"
+        assert again.encode(text).ids == tokenizer.encode(text).ids
+        assert again.decode(again.encode("def f(x):\n    return 1").ids) == "def f(x):\n    return 1"
+
+
+def test_only_answers_are_learned():
+    tokenizer = tokens.of_model(SHIPPED)
+    drawn = [samples.draw(Random(seed)) for seed in range(40)]
+    corpus = pack.pack(drawn, tokenizer, Random(1), share=0.5, longest=1000)
+    assert len(corpus.lengths) < 40
+    for start, end in zip(corpus.starts, corpus.starts[1:], strict=False):
+        learned = tokenizer.decode(
+            corpus.ids[start:end][corpus.learned[start:end] == 1].tolist(), skip_special_tokens=False
+        )
+        assert "<|im_start|>" not in learned
+        assert learned.endswith("<|im_end|>")
+
+
+def test_batches_hold_every_sample_once_within_the_budget():
+    lengths = np.random.default_rng(1).integers(5, 200, 300)
+    ids = np.arange(lengths.sum(), dtype=np.int64) % 1000
+    corpus = Corpus(ids.astype(np.uint16), np.ones(len(ids), np.uint8), np.concatenate([[0], np.cumsum(lengths)]))
+    batches = list(corpus.batches(np.arange(300), 1024, np.random.default_rng(2)))
+    assert sum(batch.tokens for batch in batches) == lengths.sum()
+    assert all(batch.ids.numel() <= 1024 for batch in batches)
+    assert all(len(batch.places) == len(batch.targets) for batch in batches)
+
+
+def test_the_optimiser_lowers_the_loss():
+    torch.manual_seed(3)
+    decoder = Decoder(SMALL)
+    optimiser = Optimiser(decoder, 0.004)
+    ids = torch.randint(0, 50, (4, 32))
+    places = torch.arange(0, 4 * 32 - 1)
+    targets = ids.reshape(-1)[1:]
+    losses = []
+    for _ in range(15):
+        loss = decoder.loss(ids, places, targets) / len(targets)
+        loss.backward()
+        optimiser.step(0.02, 1.0)
+        decoder.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] * 0.7
+
+
+def test_the_yardstick_is_solvable_and_its_tests_tell_right_from_wrong():
+    requests = judge.Request.load(FOLDER / "yardstick" / "requests.jsonl")
+    assert len(requests) >= 200
+    for request in requests:
+        assert request.passed(request.canonical_solution), request.task_id
+        assert not request.passed(f"def {request.entry_point}(*args):\n    return object()"), request.task_id
+
+
+def test_held_out_tasks_are_solved_by_their_solutions():
+    for line in (FOLDER / "eval" / "heldout.jsonl").read_text().splitlines():
+        task = json.loads(line)
+        scope: dict = {}
+        exec(task["canonical_solution"] + task["test"], scope)
+        scope["check"](scope[task["entry_point"]])
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [("```python\na\n```", "a"), ("Here:\n```\nb\n```\nmore", "b"), ("```python\nopen", "open"), ("bare", "bare")],
+)
+def test_code_is_taken_from_the_first_block(answer, code):
+    assert judge.code_of(answer) == code
+
+
+@pytest.mark.parametrize(
+    ("drawn", "right", "k", "rate"), [(4, 4, 1, 1.0), (4, 0, 4, 0.0), (4, 1, 1, 0.25), (4, 1, 4, 1.0)]
+)
+def test_pass_at_k(drawn, right, k, rate):
+    assert pass_at(drawn, right, k) == pytest.approx(rate)

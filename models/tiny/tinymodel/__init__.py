@@ -1,0 +1,1 @@
+"""The shipped tiny model, made from nothing: corpus, training, export and measurement."""

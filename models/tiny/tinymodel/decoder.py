@@ -1,0 +1,155 @@
+"""The decoder in PyTorch, laid out as llama.cpp's `qwen3`, so that export is a copy and no weight is permuted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of a decoder. Row lengths are multiples of 32, which q8_0 needs."""
+
+    vocabulary: int = 1536
+    width: int = 192
+    blocks: int = 8
+    heads: int = 4
+    key_heads: int = 2
+    head_width: int = 64
+    hidden: int = 512
+    context: int = 1024
+    rope_base: float = 10_000.0
+    epsilon: float = 1e-6
+
+    def as_dict(self) -> dict[str, int | float]:
+        """For a checkpoint."""
+        return asdict(self)
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotary positions in the half-split ("NEOX") form that `qwen3` uses."""
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cosine - b * sine, b * cosine + a * sine], -1)
+
+
+class Block(nn.Module):
+    """Attention and a gated feed-forward layer, each behind a norm and added to the stream."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        width, queries = layout.width, layout.heads * layout.head_width
+        keys = layout.key_heads * layout.head_width
+        self.attn_norm = nn.Parameter(torch.ones(width))
+        self.ffn_norm = nn.Parameter(torch.ones(width))
+        self.attn_q_norm = nn.Parameter(torch.ones(layout.head_width))
+        self.attn_k_norm = nn.Parameter(torch.ones(layout.head_width))
+        self.attn_q = nn.Linear(width, queries, bias=False)
+        self.attn_k = nn.Linear(width, keys, bias=False)
+        self.attn_v = nn.Linear(width, keys, bias=False)
+        self.attn_output = nn.Linear(queries, width, bias=False)
+        self.ffn_gate = nn.Linear(width, layout.hidden, bias=False)
+        self.ffn_up = nn.Linear(width, layout.hidden, bias=False)
+        self.ffn_down = nn.Linear(layout.hidden, width, bias=False)
+
+    def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.rms_norm(x, (x.shape[-1],), weight, self.layout.epsilon)
+
+    def project(self, x: Tensor, cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values as (batch, heads, positions, head width)."""
+        n, (batch, length, _) = self.layout, x.shape
+        h = self._norm(x, self.attn_norm)
+        q = self.attn_q(h).view(batch, length, n.heads, n.head_width)
+        k = self.attn_k(h).view(batch, length, n.key_heads, n.head_width)
+        v = self.attn_v(h).view(batch, length, n.key_heads, n.head_width)
+        q = rotate(self._norm(q, self.attn_q_norm), cosine, sine).transpose(1, 2)
+        k = rotate(self._norm(k, self.attn_k_norm), cosine, sine).transpose(1, 2)
+        return q, k, v.transpose(1, 2)
+
+    def merge(self, x: Tensor, attended: Tensor) -> Tensor:
+        """The stream after attention and the feed-forward layer."""
+        batch, length, _ = x.shape
+        x = x + self.attn_output(attended.transpose(1, 2).reshape(batch, length, -1))
+        h = self._norm(x, self.ffn_norm)
+        return x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
+
+    def widen(self, x: Tensor) -> Tensor:
+        """Keys or values repeated for the queries that share them."""
+        return x.repeat_interleave(self.layout.heads // self.layout.key_heads, 1)
+
+    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        """One whole causal pass."""
+        q, k, v = self.project(x, cosine, sine)
+        attended = F.scaled_dot_product_attention(q, self.widen(k), self.widen(v), is_causal=True)
+        return self.merge(x, attended)
+
+
+class Decoder(nn.Module):
+    """Embedding, blocks, final norm; the output head is the embedding itself."""
+
+    cosine: Tensor
+    sine: Tensor
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        self.embedding = nn.Embedding(layout.vocabulary, layout.width)
+        self.blocks = nn.ModuleList(Block(layout) for _ in range(layout.blocks))
+        self.output_norm = nn.Parameter(torch.ones(layout.width))
+        self._draw_weights()
+        steps = torch.arange(0, layout.head_width, 2).float() / layout.head_width
+        angles = torch.arange(layout.context).float()[:, None] / layout.rope_base ** steps[None]
+        self.register_buffer("cosine", angles.cos()[None, :, None, :], persistent=False)
+        self.register_buffer("sine", angles.sin()[None, :, None, :], persistent=False)
+
+    def _draw_weights(self) -> None:
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        output_std = 0.02 / (2 * self.layout.blocks) ** 0.5
+        for block in self.blocks:
+            for name, layer in block.named_children():
+                std = output_std if name in ("attn_output", "ffn_down") else self.layout.width**-0.5
+                nn.init.normal_(layer.weight, std=std)
+
+    def stream(self, ids: Tensor) -> Tensor:
+        """The normed stream before the output head."""
+        x = self.embedding(ids)
+        cosine, sine = self.cosine[:, : ids.shape[1]], self.sine[:, : ids.shape[1]]
+        for block in self.blocks:
+            x = block(x, cosine.to(x.dtype), sine.to(x.dtype))
+        return F.rms_norm(x, (x.shape[-1],), self.output_norm, self.layout.epsilon)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits at every position."""
+        return F.linear(self.stream(ids), self.embedding.weight)
+
+    def loss(self, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+        """Summed cross-entropy at the flat positions `places` alone: only the assistant's tokens are learned."""
+        stream = self.stream(ids).reshape(-1, self.layout.width)[places]
+        return F.cross_entropy(F.linear(stream, self.embedding.weight).float(), targets, reduction="sum")
+
+
+def grown(weights: dict[str, Tensor], had: Layout, wanted: Layout) -> dict[str, Tensor]:
+    """`weights` of a shallower decoder as those of a deeper one that computes the same.
+
+    New blocks are copies of their neighbours whose outputs are zero, spread evenly over the depth.
+    """
+    extra = wanted.blocks - had.blocks
+    if extra < 0 or {**had.as_dict(), "blocks": 0, "context": 0} != {**wanted.as_dict(), "blocks": 0, "context": 0}:
+        raise ValueError(f"cannot grow {had} to {wanted}")
+    after = {round((i + 1) * had.blocks / (extra + 1)) - 1 for i in range(extra)}
+    grown_weights = {name: value for name, value in weights.items() if not name.startswith("blocks.")}
+    place = 0
+    for block in range(had.blocks):
+        prefix = f"blocks.{block}."
+        own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        for silent in (False, True) if block in after else (False,):
+            for name, value in own.items():
+                still = silent and name in ("attn_output.weight", "ffn_down.weight")
+                grown_weights[f"blocks.{place}.{name}"] = torch.zeros_like(value) if still else value.clone()
+            place += 1
+    if place != wanted.blocks:
+        raise ValueError(f"{extra} blocks are too many to add to {had.blocks} at once")
+    return grown_weights
