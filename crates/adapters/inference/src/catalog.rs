@@ -200,7 +200,7 @@ impl Catalog {
     /// Repositories of Hugging Face with GGUF files.
     pub async fn search(&self, query: &str, limit: u32) -> Result<Vec<Found>, CatalogError> {
         let base = &self.hubs.hugging_face;
-        let asking = async || hub::search(&self.downloader.web, base, query, limit).await;
+        let asking = || hub::search(&self.downloader.web, base, query, limit);
         // A person waits: one try more than one is enough.
         let config = DownloadConfig { attempts: 2, ..self.downloader.config.clone() };
         retried(&config, asking).await.map_err(|fault| fault.into_error(base))
@@ -229,7 +229,7 @@ impl Catalog {
             return std::fs::read(place).map_err(CatalogError::io("read", place));
         }
         let remote = Remote { url: hub_address(place)?, bearer: None };
-        let asking = async || self.downloader.web.document(&remote, HeaderMap::new()).await;
+        let asking = || self.downloader.web.document(&remote, HeaderMap::new());
         let answer = retried(&self.downloader.config, asking).await;
         answer.map(|(_, body)| body).map_err(|fault| fault.into_error(&remote))
     }
@@ -241,4 +241,24 @@ fn hub_address(text: &str) -> Result<Url, CatalogError> {
         text: error::quoted(text),
         reason: "a hub's address begins with https://",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::download::disk::LocalDisk;
+    use edgecoder_base::Timestamp;
+
+    /// Whoever pulls for a door does so on any thread.
+    #[test]
+    fn a_pull_may_run_on_any_thread() {
+        fn movable<T: Send>(_: T) {}
+        let home = tempfile::tempdir().unwrap();
+        let clock = || Timestamp::from_millis(0);
+        let catalog = Catalog::build(CatalogConfig::new(home.path()), Arc::new(LocalDisk), clock).unwrap();
+        let (request, cancel) = (PullRequest::parse("hf:a/b").unwrap(), CancellationToken::new());
+        movable(catalog.pull(&request, &cancel));
+        movable(catalog.search("x", 1));
+        movable(catalog.verify(&"x".parse().unwrap(), &cancel));
+    }
 }

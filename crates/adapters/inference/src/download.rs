@@ -167,7 +167,7 @@ impl Downloader {
     }
 
     async fn probe(&self, wanted: &Wanted, cancel: &CancellationToken) -> Result<Offer, CatalogError> {
-        let asking = retried(&self.config, async || job::probe(&self.web, &wanted.remote).await);
+        let asking = retried(&self.config, || job::probe(&self.web, &wanted.remote));
         let offer = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(CatalogError::Cancelled),

@@ -43,7 +43,7 @@ async fn resolve(
     cancel: &CancellationToken,
 ) -> Result<Resolved, CatalogError> {
     let web = &catalog.downloader.web;
-    let asking = retried(&catalog.downloader.config, async || catalog.hubs.resolve(web, source).await);
+    let asking = retried(&catalog.downloader.config, || catalog.hubs.resolve(web, source));
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(CatalogError::Cancelled),

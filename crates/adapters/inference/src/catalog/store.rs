@@ -19,6 +19,7 @@ use super::digest::Digest;
 use super::error::CatalogError;
 use super::gguf::Card;
 use super::name::ModelName;
+use super::suggest::Speed;
 use crate::download::{Unfinished, unfinished};
 
 /// Thousands of models fit; a larger index is not ours.
@@ -43,17 +44,19 @@ pub struct Installed {
     pub card: Card,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Index {
     version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chosen: Option<ModelName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    speed: Option<Speed>,
     models: Vec<Installed>,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        Self { version: VERSION, chosen: None, models: Vec::new() }
+        Self { version: VERSION, chosen: None, speed: None, models: Vec::new() }
     }
 }
 
@@ -140,6 +143,19 @@ impl ModelStore {
             Ok(gone)
         })
         .and_then(|gone| self.sweep(&gone))
+    }
+
+    /// What the latest benchmark measured on this machine.
+    pub fn speed(&self) -> Result<Option<Speed>, CatalogError> {
+        Ok(self.read()?.speed)
+    }
+
+    /// Remembers what a benchmark measured, for suggestions.
+    pub fn record_speed(&self, speed: Speed) -> Result<(), CatalogError> {
+        self.change(|index| {
+            index.speed = Some(speed);
+            Ok(())
+        })
     }
 
     /// Downloads that were not finished.

@@ -25,9 +25,9 @@ pub(super) fn luck() -> u8 {
 }
 
 /// Asks until there is an answer, or a failure that lasts, or patience ends.
-pub(crate) async fn retried<T>(
+pub(crate) async fn retried<T, Asked: Future<Output = Result<T, Fault>>>(
     config: &DownloadConfig,
-    ask: impl AsyncFn() -> Result<T, Fault>,
+    ask: impl Fn() -> Asked,
 ) -> Result<T, Fault> {
     let mut failures = 0;
     loop {
