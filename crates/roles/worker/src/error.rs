@@ -37,6 +37,9 @@ pub enum Error {
         /// Demanded.
         needed: edgecoder_base::Level,
     },
+    /// The evaluation cannot be made as asked.
+    #[error("the evaluation cannot be made: {0}")]
+    Evaluation(&'static str),
     /// The attempt was stopped.
     #[error("the attempt was stopped")]
     Stopped,
@@ -53,6 +56,7 @@ impl Error {
             Self::Engine(_) => ErrorCode::ModelUnavailable,
             Self::Sandbox(_) | Self::TooWeak { .. } => ErrorCode::SandboxUnavailable,
             Self::Workspace(_) | Self::Assignment(_) => ErrorCode::UnsafeSnapshot,
+            Self::Evaluation(_) => ErrorCode::InvalidRequest,
             Self::Work(WorkError::Refused { code, .. }) => *code,
             Self::Work(WorkError::Unreachable(_) | WorkError::Protocol(_)) => ErrorCode::Timeout,
             Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
@@ -72,7 +76,7 @@ impl Error {
             }
             Self::Workspace(error) => error.is_retryable(),
             Self::Work(error) => error.is_retryable(),
-            Self::Assignment(_) => false,
+            Self::Assignment(_) | Self::Evaluation(_) => false,
         }
     }
 }

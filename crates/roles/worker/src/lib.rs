@@ -18,6 +18,7 @@ mod checkout;
 mod code;
 mod config;
 mod error;
+pub mod eval;
 mod heartbeat;
 mod inference;
 mod journal;

@@ -178,7 +178,8 @@ fn message(message: &Message) -> edgecoder_inference::Message {
     }
 }
 
-fn observed(reply: Reply) -> Observation {
+/// A whole answer as the agent sees it.
+pub(crate) fn observed(reply: Reply) -> Observation {
     use edgecoder_inference::Finish as Engine;
     Observation::Completion {
         text: reply.text,

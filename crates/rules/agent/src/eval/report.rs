@@ -190,6 +190,29 @@ impl Totals {
 }
 
 impl Report {
+    /// The report of a run that judged nothing.
+    pub fn empty() -> Self {
+        Self {
+            format: FORMAT,
+            suite: String::new(),
+            solutions: Solutions::Model,
+            model: String::new(),
+            model_hash: None,
+            engine: String::new(),
+            profile: String::new(),
+            samples: 0,
+            temperature: 0.0,
+            seed: 0,
+            level: None,
+            nodes: Vec::new(),
+            started_at: String::new(),
+            wall_ms: 0,
+            complete: false,
+            totals: Totals::default(),
+            problems: Vec::new(),
+        }
+    }
+
     /// Whether the outcome is what these solutions must show: all canonical ones pass, no mutant does. A model may
     /// score as it does.
     pub fn is_as_it_must_be(&self) -> bool {
