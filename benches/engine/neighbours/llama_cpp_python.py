@@ -26,9 +26,9 @@ def main():
 
 
 def answer(llm, asked):
-    tokens = llm.tokenize(asked["text"].encode(), add_bos=True, special=False)
     llm.reset()
     begun = time.perf_counter()
+    tokens = llm.tokenize(asked["text"].encode(), add_bos=True, special=False)
     llm.eval(tokens)
     token = llm.sample(temp=0.0)
     first = time.perf_counter()

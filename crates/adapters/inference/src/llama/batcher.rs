@@ -90,7 +90,7 @@ impl<'m> Batcher<'m> {
             waiting: VecDeque::new(),
             cells,
             turn: 0,
-            cache: PromptCache::new(slots),
+            cache: PromptCache::new(slots, parking_bytes(&capabilities)),
             drafter: Drafter::new(loaded, cells, capabilities.slots)?,
             embedder: Embedder::new(loaded, capabilities.context_tokens),
             pace: Pace::new(speed.prompt_us_per_token),
@@ -184,7 +184,7 @@ impl<'m> Batcher<'m> {
             if needed > self.cells {
                 return;
             }
-            let common = self.cache.claim(&mut self.context, place, self.cells - needed);
+            let common = self.cache.claim(&mut self.context, place);
             if let Some(mut next) = self.waiting.remove(at) {
                 next.fed = common;
                 self.slots[place.slot] = Some(next);
@@ -353,6 +353,15 @@ impl<'m> Batcher<'m> {
             .map(|sequence| Tell::Refused { id: Some(sequence.id), error: error.clone() })
             .collect()
     }
+}
+
+/// Memory for what finished requests left: an eighth of what is free, within bounds.
+fn parking_bytes(capabilities: &Capabilities) -> usize {
+    const UNKNOWN_BYTES: u64 = 256 << 20;
+    const MOST_BYTES: u64 = 2 << 30;
+    let free = capabilities.window.and_then(|window| window.free_bytes);
+    let bytes = free.map_or(UNKNOWN_BYTES, |free| (free / 8).min(MOST_BYTES));
+    usize::try_from(bytes).unwrap_or(0)
 }
 
 fn open(loaded: &Loaded) -> Result<LlamaContext<'_>, Error> {
@@ -564,6 +573,28 @@ mod tests {
         assert!(first > 256);
         assert!(run(2, "two") < 64, "the beginning is shared");
         assert!(run(3, "one") < 64, "and is still there for the first");
+    }
+
+    #[test]
+    fn what_finished_is_out_of_the_way_and_comes_back() {
+        let loaded = tiny(2);
+        let mut batcher = Batcher::new(&loaded).unwrap();
+        let mut run = |id: u64, subject: &str| {
+            let mut request = add();
+            request.messages.insert(0, Message::user(format!("{subject} = 1\n").repeat(70)));
+            request.max_tokens = 8;
+            batcher.submit(id, request).unwrap();
+            batcher.admit();
+            assert_eq!(batcher.cache.kept_tokens(), 0, "running requests have the cells for themselves");
+            let unfed = batcher.slots.iter().flatten().next().unwrap().unfed();
+            (unfed, answer_of(&mut batcher, id))
+        };
+        let (unfed, first) = run(1, "x");
+        assert!(unfed > 256);
+        for (id, subject) in [(2, "y"), (3, "z"), (4, "w")] {
+            assert!(run(id, subject).0 > 256, "{subject} is new");
+        }
+        assert_eq!(run(5, "x"), (1, first), "more conversations are kept than there are slots");
     }
 
     #[test]

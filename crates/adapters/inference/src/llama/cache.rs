@@ -3,16 +3,21 @@
 //! the same prompt; reading all of it again would cost minutes on a CPU.
 
 use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::session::{LlamaStateSeqFlags, SeqState};
 use llama_cpp_2::token::LlamaToken;
 
 /// Shorter beginnings are read afresh: it costs little, and it keeps short seeded requests exactly repeatable.
 /// (A reused beginning was computed in batches of another shape, so its numbers may differ in the last bit.)
 pub(crate) const WORTH_KEEPING_TOKENS: usize = 256;
 
-/// The tokens whose state each free slot still holds.
+/// The tokens whose state each free slot still holds, and what was moved out of the way of running requests: a step
+/// looks at every used cell, also at those of others.
 #[derive(Debug)]
 pub(crate) struct PromptCache {
     kept: Vec<Leftover>,
+    parked: Vec<Parked>,
+    /// Most bytes of what is parked, all together.
+    room_bytes: usize,
     /// Counts releases: the smallest `used` was left longest ago.
     clock: u64,
 }
@@ -23,14 +28,30 @@ struct Leftover {
     used: u64,
 }
 
+/// A leftover outside the cells.
+#[derive(Debug)]
+struct Parked {
+    left: Leftover,
+    state: SeqState,
+}
+
 /// Where a request goes and what it finds there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) slot: usize,
-    /// The slot whose state begins like the request; it may be `slot` itself.
-    pub(crate) from: Option<usize>,
+    /// Whose state begins like the request.
+    from: Option<Source>,
     /// How many tokens are the same.
     pub(crate) common: usize,
+}
+
+/// A state that begins like a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// In a slot, perhaps the request's own.
+    Slot(usize),
+    /// Parked, at this place.
+    Parked(usize),
 }
 
 /// How many tokens of `prompt` are found at the head of `held`. The last is always read: its numbers are the
@@ -42,8 +63,8 @@ pub(crate) fn common(held: &[LlamaToken], prompt: &[LlamaToken]) -> usize {
 }
 
 impl PromptCache {
-    pub(crate) fn new(slots: usize) -> Self {
-        Self { kept: vec![Leftover::default(); slots], clock: 0 }
+    pub(crate) fn new(slots: usize, room_bytes: usize) -> Self {
+        Self { kept: vec![Leftover::default(); slots], parked: Vec::new(), room_bytes, clock: 0 }
     }
 
     /// Where `prompt` saves most. `busy` are the running slots and what of theirs is read; `free` the others.
@@ -53,55 +74,108 @@ impl PromptCache {
         busy: impl Iterator<Item = (usize, &'a [LlamaToken])>,
         prompt: &[LlamaToken],
     ) -> Option<Place> {
-        let left = free.iter().map(|&slot| (slot, common(&self.kept[slot].tokens, prompt)));
+        let left = free.iter().map(|&slot| (Source::Slot(slot), common(&self.kept[slot].tokens, prompt)));
+        let parked = self.parked.iter().enumerate();
         let (source, same) = left
-            .chain(busy.map(|(slot, held)| (slot, common(held, prompt))))
-            // Of equals the first: a free slot needs no copy.
+            .chain(busy.map(|(slot, held)| (Source::Slot(slot), common(held, prompt))))
+            .chain(parked.map(|(at, parked)| (Source::Parked(at), common(&parked.left.tokens, prompt))))
+            // Of equals the first: a free slot needs no copy, a copy is cheaper than what is parked.
             .min_by_key(|&(_, same)| std::cmp::Reverse(same))
             .filter(|&(_, same)| same > 0)
             .unzip();
         let common = same.unwrap_or(0);
-        let whole = |slot: usize| free.contains(&slot) && self.kept[slot].tokens.len() < common * 2;
         // Taking a leftover over costs what of it is not common; beyond half of it, it is copied and kept.
-        let slot = source.filter(|&slot| whole(slot)).or_else(|| self.least_missed(free, source))?;
+        let own = source.and_then(|source| match source {
+            Source::Slot(slot) if free.contains(&slot) && continues(&self.kept[slot], common) => Some(slot),
+            Source::Slot(_) | Source::Parked(_) => None,
+        });
+        let slot = own.or_else(|| self.least_missed(free, source))?;
         Some(Place { slot, from: source, common })
     }
 
     /// An empty slot, else the one left longest ago; the source itself only where there is no other.
-    fn least_missed(&self, free: &[usize], source: Option<usize>) -> Option<usize> {
+    fn least_missed(&self, free: &[usize], source: Option<Source>) -> Option<usize> {
         let missed = |slot: &usize| {
             let left = &self.kept[*slot];
-            (Some(*slot) == source, if left.tokens.is_empty() { 0 } else { left.used })
+            (Some(Source::Slot(*slot)) == source, if left.tokens.is_empty() { 0 } else { left.used })
         };
         free.iter().copied().min_by_key(missed)
     }
 
-    /// Makes a place ready: the common beginning in its slot, nothing else there, and other leftovers dropped
-    /// until they fit into `spare` cells. Answers how many tokens are there.
-    pub(crate) fn claim(&mut self, context: &mut LlamaContext<'_>, place: Place, spare: u32) -> usize {
+    /// Makes a place ready: the common beginning in its slot, nothing else there, and every leftover out of the
+    /// cells. Answers how many tokens are there.
+    pub(crate) fn claim(&mut self, context: &mut LlamaContext<'_>, place: Place) -> usize {
         let Place { slot, from, common } = place;
+        let own = from == Some(Source::Slot(slot));
+        if own && !continues(&self.kept[slot], common) {
+            self.park(context, slot);
+        }
+        // Taken out before others are parked and places move.
+        let parked = match from {
+            Some(Source::Parked(at)) => Some(self.parked.remove(at)),
+            Some(Source::Slot(_)) | None => None,
+        };
+        if !own {
+            self.clear(context, slot);
+        }
         let ready = match from {
-            Some(source) if source == slot => {
+            Some(Source::Slot(_)) if own => {
                 self.kept[slot].tokens.len() == common || cut(context, slot, common)
             }
-            Some(source) => cut(context, slot, 0) && copy(context, source, slot, common),
+            Some(Source::Slot(source)) => copy(context, source, slot, common),
+            Some(Source::Parked(_)) => {
+                self.clear_all_but(context, slot);
+                parked.as_ref().is_some_and(|parked| restore(context, &parked.state, slot))
+                    && cut(context, slot, common)
+            }
             None => false,
         };
         if !ready {
             cut(context, slot, 0);
         }
         self.kept[slot].tokens.clear();
-        self.drop_down_to(context, usize::try_from(spare).unwrap_or(usize::MAX));
+        self.clear_all_but(context, slot);
+        if let Some(parked) = parked.filter(|parked| !ready || !continues(&parked.left, common)) {
+            self.add(parked);
+        }
         if ready { common } else { 0 }
     }
 
-    fn drop_down_to(&mut self, context: &mut LlamaContext<'_>, spare: usize) {
-        while self.kept_tokens() > spare {
-            let full = (0..self.kept.len()).filter(|&slot| !self.kept[slot].tokens.is_empty());
-            let Some(oldest) = full.min_by_key(|&slot| self.kept[slot].used) else { return };
-            self.kept[oldest].tokens.clear();
-            cut(context, oldest, 0);
+    fn clear_all_but(&mut self, context: &mut LlamaContext<'_>, slot: usize) {
+        (0..self.kept.len()).filter(|&other| other != slot).for_each(|other| self.clear(context, other));
+    }
+
+    /// Moves a slot's leftover out of the cells.
+    fn clear(&mut self, context: &mut LlamaContext<'_>, slot: usize) {
+        if !self.kept[slot].tokens.is_empty() {
+            self.park(context, slot);
+            self.kept[slot].tokens.clear();
+            cut(context, slot, 0);
         }
+    }
+
+    /// Copies a slot's leftover to where it is in nobody's way; those left longest ago make room.
+    fn park(&mut self, context: &LlamaContext<'_>, slot: usize) {
+        let left = self.kept[slot].clone();
+        let (Ok(lane), false) = (i32::try_from(slot), self.room_bytes == 0) else { return };
+        let state = match context.state_seq_get(lane, LlamaStateSeqFlags::empty()) {
+            Ok(state) => state,
+            Err(error) => return tracing::warn!(%error, slot, "a leftover was not parked"),
+        };
+        self.parked.retain(|parked| !left.tokens.starts_with(&parked.left.tokens));
+        self.add(Parked { left, state });
+    }
+
+    fn add(&mut self, parked: Parked) {
+        self.parked.push(parked);
+        self.parked.sort_by_key(|parked| parked.left.used);
+        while self.parked_bytes() > self.room_bytes {
+            self.parked.remove(0);
+        }
+    }
+
+    fn parked_bytes(&self) -> usize {
+        self.parked.iter().map(|parked| parked.state.byte_len()).sum()
     }
 
     /// Takes over what a finished request has in the cache.
@@ -116,14 +190,33 @@ impl PromptCache {
         }
     }
 
-    /// Cells held by leftovers; what two of them share is counted twice.
+    /// Cells held by leftovers.
+    #[cfg(test)]
     pub(crate) fn kept_tokens(&self) -> usize {
         self.kept.iter().map(|left| left.tokens.len()).sum()
     }
 
     pub(crate) fn forget_all(&mut self, context: &mut LlamaContext<'_>) {
         self.kept.iter_mut().for_each(|left| left.tokens.clear());
+        self.parked.clear();
         context.clear_kv_cache();
+    }
+}
+
+/// Whether a request with so much in common goes on where the leftover ended, more or less.
+fn continues(left: &Leftover, common: usize) -> bool {
+    left.tokens.len() < common * 2
+}
+
+fn restore(context: &mut LlamaContext<'_>, state: &SeqState, slot: usize) -> bool {
+    let Ok(lane) = i32::try_from(slot) else { return false };
+    match context.state_seq_set(state, lane) {
+        Ok(()) => true,
+        // It may be longer than there are free cells; then the prompt is read afresh.
+        Err(error) => {
+            tracing::debug!(%error, slot, "a parked leftover did not come back");
+            false
+        }
     }
 }
 
@@ -165,7 +258,7 @@ mod tests {
 
     fn cache(kept: &[Held]) -> PromptCache {
         let kept = kept.iter().zip(1..).map(|(range, used)| Leftover { tokens: tokens(range.clone()), used });
-        PromptCache { kept: kept.collect(), clock: 99 }
+        PromptCache { kept: kept.collect(), parked: Vec::new(), room_bytes: 0, clock: 99 }
     }
 
     fn check<const SLOTS: usize>(
@@ -178,7 +271,8 @@ mod tests {
         let free: Vec<_> = (0..kept.len()).filter(|slot| !busy.contains(slot)).collect();
         let running = busy.iter().map(|&slot| (slot, cache.kept[slot].tokens.as_slice()));
         let place = cache.best(&free, running, &tokens(0..prompt)).unwrap();
-        assert_eq!((place.slot, place.from, place.common), expected, "{kept:?} busy {busy:?}");
+        let (slot, from, common) = expected;
+        assert_eq!(place, Place { slot, from: from.map(Source::Slot), common }, "{kept:?} busy {busy:?}");
     }
 
     #[test]
