@@ -6,6 +6,7 @@ mod context;
 mod follow;
 mod freeze;
 mod ledger;
+mod model;
 mod progress;
 mod render;
 mod replay;
@@ -75,6 +76,9 @@ pub(crate) enum Command {
     Ledger(LedgerCommand),
     /// Ask for a change, or look after earlier tasks
     Task(Box<TaskArgs>),
+    /// Find, pull, choose, measure and remove models
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Decide about a proven patch
     Review(ReviewArgs),
     /// Put a task's proven patch into a working directory
@@ -366,6 +370,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
             Some(command) => tasks::run(&context(&plain)?, command).await,
             None => submit::run(&context(&plain)?, args.submit).await,
         },
+        Command::Model(command) => model::run(&context(&plain)?, command).await,
         Command::Review(args) => tasks::review(&context(&plain)?, args).await,
         Command::Apply(args) => apply::run(&context(&plain)?, args).await,
         Command::Replay(args) => replay::run(out, &args),

@@ -4,6 +4,7 @@
 
 mod check;
 mod layers;
+mod models;
 mod problem;
 mod resolve;
 mod sections;
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use layers::{Flag, SettingsFile, Sources};
+pub(crate) use models::ModelsConfig;
 pub(crate) use problem::{Origin, Problems};
 pub(crate) use resolve::{Loaded, load};
 pub(crate) use sections::{
@@ -31,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) coordinator: CoordinatorConfig,
     /// The role that runs models.
     pub(crate) inference: InferenceConfig,
+    /// Models that are pulled.
+    pub(crate) models: ModelsConfig,
     /// The operators' door.
     pub(crate) control: ControlConfig,
     /// The editors' door.

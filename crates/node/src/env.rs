@@ -46,6 +46,8 @@ pub(crate) const PUBLISHED: &[PublishedName] = &[
     plain("DATABASE_URL", "coordinator.database_url"),
     PublishedName { name: "DISABLE_SELF_AGENT", key: "worker.enabled", reading: Reading::Inverted },
     plain("EDGECODER_DATA_DIR", "node.data_dir"),
+    plain("HF_ENDPOINT", "models.hugging_face_url"),
+    plain("HF_TOKEN", "models.hugging_face_token"),
     plain("INFERENCE_AUTH_TOKEN", "inference.token"),
     plain("INFERENCE_PORT", "inference.port"),
     PublishedName { name: "LOCAL_MODEL_PROVIDER", key: "inference.engine", reading: Reading::Provider },

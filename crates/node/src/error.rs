@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use edgecoder_inference::catalog::CatalogError;
+
 use crate::config::Problems;
 
 /// Every failure of this crate.
@@ -91,6 +93,9 @@ pub(crate) enum Error {
     /// The repository could not be frozen or changed.
     #[error(transparent)]
     Workspace(#[from] edgecoder_workspace::Error),
+    /// A model could not be found, pulled, checked or chosen.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
     /// A `git` command failed.
     #[error("`git {command}` failed: {detail}")]
     Git {
@@ -136,6 +141,7 @@ impl Error {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Settings(_) | Self::Usage(_) => Exit::Usage,
+            Self::Catalog(error) => catalog_exit(error),
             Self::NoNode { .. } | Self::Net(edgecoder_net::Error::Unreachable { .. }) => Exit::Unreachable,
             Self::NoDataDir
             | Self::Io { .. }
@@ -155,6 +161,32 @@ impl Error {
             | Self::Unsupported(_)
             | Self::Role(_) => Exit::Failed,
         }
+    }
+}
+
+const fn catalog_exit(error: &CatalogError) -> Exit {
+    match error {
+        CatalogError::Source { .. } | CatalogError::Name { .. } => Exit::Usage,
+        CatalogError::Cancelled => Exit::Cancelled,
+        CatalogError::Unreachable { .. } => Exit::Unreachable,
+        CatalogError::Absent { .. }
+        | CatalogError::NoFit { .. }
+        | CatalogError::Closed { .. }
+        | CatalogError::Answer { .. }
+        | CatalogError::Changing { .. }
+        | CatalogError::SizeUnknown { .. }
+        | CatalogError::TooLarge { .. }
+        | CatalogError::NoRoom { .. }
+        | CatalogError::Mismatch { .. }
+        | CatalogError::Forbidden { .. }
+        | CatalogError::Manifest { .. }
+        | CatalogError::NotAModel { .. }
+        | CatalogError::NotInstalled { .. }
+        | CatalogError::Taken { .. }
+        | CatalogError::InUse { .. }
+        | CatalogError::Busy { .. }
+        | CatalogError::Io { .. }
+        | CatalogError::Index { .. } => Exit::Failed,
     }
 }
 

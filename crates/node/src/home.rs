@@ -66,6 +66,11 @@ impl Home {
         self.root.join("blobs")
     }
 
+    /// Models that were pulled.
+    pub(crate) fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
     /// Materialised trees, scratch space: may be removed while no node runs.
     pub(crate) fn cache(&self) -> PathBuf {
         self.root.join("cache")
@@ -76,10 +81,15 @@ impl Home {
         self.root.join("journals")
     }
 
+    /// Makes the directory if needed, and refuses one that is open to others.
+    pub(crate) fn create(&self) -> Result<(), Error> {
+        create_private_dir(&self.root)?;
+        check_private(&self.root, DIR_MODE)
+    }
+
     /// Makes the directory if needed, refuses one that is open to others, and takes it for this process.
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
-        create_private_dir(&self.root)?;
-        check_private(&self.root, DIR_MODE)?;
+        self.create()?;
         let path = self.root.join("lock");
         let file = private_file(&path, false).map_err(Error::io("open", &path))?;
         match file.try_lock() {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use edgecoder_base::Secret;
+use edgecoder_inference::catalog::ModelStore;
 use edgecoder_net::ApiClient;
 use toml::Value;
 
@@ -32,12 +33,14 @@ pub(crate) struct Context {
 
 impl Context {
     pub(super) fn open(global: Global, up: &UpArgs, env: Env, out: Output) -> Result<Self, Error> {
-        let loaded = load(&sources(&global, up, &env)?)?;
+        let mut loaded = load(&sources(&global, up, &env)?)?;
         let configured = loaded.config.node.data_dir.clone();
         let root = configured.or_else(|| platform_dir(&env)).ok_or(Error::NoDataDir)?;
         // The working directory of children and the node's own may differ; a path must mean one place.
         let root = std::path::absolute(&root).map_err(Error::io("resolve", &root))?;
-        Ok(Self { out, env, loaded, data: Home::new(root), coordinator: global.coordinator })
+        let data = Home::new(root);
+        take_chosen_model(&mut loaded, &data, out);
+        Ok(Self { out, env, loaded, data, coordinator: global.coordinator })
     }
 
     /// The token that opens the coordinator's task routes.
@@ -57,6 +60,18 @@ impl Context {
             None => running()?.ok_or_else(|| Error::NoNode { path: self.data.path().to_owned() })?,
         };
         Ok(ApiClient::build(&url, self.mesh_token()?)?)
+    }
+}
+
+/// Where the settings name no model, the one that `edgecoder model use` chose is taken.
+fn take_chosen_model(loaded: &mut Loaded, data: &Home, out: Output) {
+    if loaded.config.inference.model_path.is_some() {
+        return;
+    }
+    let store = ModelStore::new(loaded.config.models.dir(data));
+    match store.chosen() {
+        Ok(model) => loaded.config.inference.model_path = model.map(|model| store.path_of(&model.sha256)),
+        Err(error) => out.note(format_args!("edgecoder: {error}; the shipped model is used")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What types cannot say: bounds, and settings that must fit together.
 
+use super::models::MAX_CONNECTIONS;
 use super::problem::Problem;
 use super::resolve::Loaded;
 use super::sections::EngineKind;
@@ -16,6 +17,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Problem> {
     found.addresses();
     found.tokens();
     found.bounds();
+    found.models();
     found.engine();
     found.problems
 }
@@ -56,8 +58,12 @@ impl Found<'_> {
             ("inference.base_url", &config.inference.base_url),
             ("telemetry.otlp_endpoint", &config.telemetry.otlp_endpoint),
         ];
-        for (key, url) in http {
-            let wrong = url.as_deref().is_some_and(|url| !is_http(url));
+        let hubs = [
+            ("models.hugging_face_url", Some(&config.models.hugging_face_url)),
+            ("models.ollama_url", Some(&config.models.ollama_url)),
+        ];
+        for (key, url) in http.map(|(key, url)| (key, url.as_ref())).into_iter().chain(hubs) {
+            let wrong = url.is_some_and(|url| !is_http(url));
             if wrong {
                 self.say(key, "must be an address that begins with http:// or https://".to_owned());
             }
@@ -76,6 +82,7 @@ impl Found<'_> {
             ("coordinator.admin_token", &config.coordinator.admin_token),
             ("inference.token", &config.inference.token),
             ("inference.api_key", &config.inference.api_key),
+            ("models.hugging_face_token", &config.models.hugging_face_token),
             ("worker.registration_token", &config.worker.registration_token),
         ];
         let several = config.coordinator.registration_tokens.iter();
@@ -110,6 +117,20 @@ impl Found<'_> {
         }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.telemetry.log) {
             self.say("telemetry.log", error.to_string());
+        }
+    }
+
+    fn models(&mut self) {
+        let models = &self.loaded.config.models;
+        if !(1..=MAX_CONNECTIONS).contains(&models.connections) {
+            self.say("models.connections", format!("must be 1 to {MAX_CONNECTIONS}"));
+        }
+        let keys = models.operator_keys.iter();
+        for error in keys.filter_map(|pem| edgecoder_base::PublicKey::from_pem(pem).err()) {
+            self.say("models.operator_keys", error.to_string());
+        }
+        if !models.operator_keys.is_empty() && models.operator_manifest.is_none() {
+            self.say("models.operator_manifest", "must be named where operator keys are".to_owned());
         }
     }
 

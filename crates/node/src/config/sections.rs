@@ -14,7 +14,7 @@ use crate::role::Role;
 /// What is shown instead of a secret.
 const HIDDEN: &str = "(hidden)";
 
-fn hidden<T, S: Serializer>(secret: &Option<Secret<T>>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn hidden<T, S: Serializer>(secret: &Option<Secret<T>>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(|_| HIDDEN).serialize(serializer)
 }
 

@@ -14,6 +14,7 @@ const SECRETS: &[&str] = &[
     "coordinator.registration_tokens",
     "inference.api_key",
     "inference.token",
+    "models.hugging_face_token",
     "worker.registration_token",
 ];
 

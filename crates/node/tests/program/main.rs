@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod chaos;
+mod models;
 mod rig;
 
 use std::io::Read;

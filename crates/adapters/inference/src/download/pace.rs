@@ -10,6 +10,9 @@ use super::web::Fault;
 /// The longest time a server may send us away for.
 const LONGEST_AWAY: Duration = Duration::from_secs(300);
 
+/// Times a server is asked before anything of a file has come: a person without a network should know soon.
+const FIRST_CONTACT: u32 = 4;
+
 /// Pause after `failures` (from 1) in a row. `luck` is 0 to 255: half of the pause is left to chance, so that
 /// connections which failed together do not come back together.
 pub(super) fn pause(config: &DownloadConfig, failures: u32, asked: Option<Duration>, luck: u8) -> Duration {
@@ -34,7 +37,7 @@ pub(crate) async fn retried<T, Asked: Future<Output = Result<T, Fault>>>(
         match ask().await {
             Err(Fault::Passing { reason, after }) => {
                 failures += 1;
-                if failures >= config.attempts {
+                if failures >= config.attempts.min(FIRST_CONTACT) {
                     return Err(Fault::Passing { reason, after });
                 }
                 tracing::debug!(failures, reason, "asking again");
