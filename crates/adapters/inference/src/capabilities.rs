@@ -1,5 +1,7 @@
 //! What an engine is and can do. Asked of the engine and read back from the model, never guessed from names.
 
+use std::fmt;
+
 use edgecoder_base::BlobHash;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,23 @@ impl Capabilities {
     /// An engine that gives plain answers, about which nothing more is known.
     pub fn new(model: impl Into<String>, engine: impl Into<String>, context_tokens: u32, slots: u32) -> Self {
         Self { model: model.into(), engine: engine.into(), context_tokens, slots, ..Self::default() }
+    }
+}
+
+impl fmt::Display for Capabilities {
+    /// What computes and what can be expected of it, in one line for a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Device { kind, name, gpu_layers, threads } = &self.device;
+        match kind {
+            DeviceKind::Unknown => write!(f, "{}", self.engine)?,
+            DeviceKind::Cpu => write!(f, "{name}, {threads} threads")?,
+            DeviceKind::Gpu | DeviceKind::IntegratedGpu => write!(f, "{name}, {gpu_layers} layers on it")?,
+        }
+        if let Some(speed) = self.speed {
+            let (writes, reads) = (speed.output_tokens_per_s(), speed.prompt_tokens_per_s());
+            write!(f, "; about {writes:.0} tokens/s, {reads:.0} of a prompt")?;
+        }
+        write!(f, "; window of {} tokens, {} slots", self.context_tokens, self.slots)
     }
 }
 
@@ -132,4 +151,29 @@ pub struct Window {
     pub free_bytes: Option<u64>,
     /// What decided.
     pub bound: Bound,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_expect_is_said_in_one_line() {
+        let mut engine = Capabilities::new("m", "some server", 4096, 4);
+        assert_eq!(engine.to_string(), "some server; window of 4096 tokens, 4 slots");
+        engine.device = Device { kind: DeviceKind::Cpu, name: "Some CPU".into(), gpu_layers: 0, threads: 8 };
+        assert_eq!(engine.to_string(), "Some CPU, 8 threads; window of 4096 tokens, 4 slots");
+        engine.device =
+            Device { kind: DeviceKind::Gpu, name: "Card (CUDA)".into(), gpu_layers: 29, threads: 8 };
+        engine.speed = Some(Speed { prompt_us_per_token: 500, output_us_per_token: 20_000 });
+        let told = "Card (CUDA), 29 layers on it; about 50 tokens/s, 2000 of a prompt";
+        assert_eq!(engine.to_string(), format!("{told}; window of 4096 tokens, 4 slots"));
+    }
+
+    #[test]
+    fn an_older_node_tells_less() {
+        let told = r#"{"model":"m","model_hash":null,"engine":"e","context_tokens":512,"slots":4}"#;
+        let expected = Capabilities::new("m", "e", 512, 4);
+        assert_eq!(serde_json::from_str::<Capabilities>(told).unwrap(), expected);
+    }
 }
