@@ -78,6 +78,7 @@ impl From<edgecoder_worker::InferenceError> for Error {
                 ErrorCode::InferenceServiceUnavailable
             }
             Engine::Timeout { .. } => ErrorCode::Timeout,
+            Engine::Unsupported { .. } => ErrorCode::NotImplementedHere,
         };
         tracing::warn!(%error, "the engine did not do what was asked");
         Self::new(code, outer_words(&error))
@@ -90,6 +91,7 @@ fn outer_words(error: &edgecoder_worker::InferenceError) -> String {
     match error {
         Engine::ContextOverflow { .. }
         | Engine::InvalidRequest { .. }
+        | Engine::Unsupported { .. }
         | Engine::EngineStarting
         | Engine::EngineStopped
         | Engine::Overloaded

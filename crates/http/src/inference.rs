@@ -1,18 +1,27 @@
 //! The inference door (4302): the node's engine for the coordinator and for other nodes of the same owner.
-//! Everything that touches the engine needs the token, also what only looks.
+//! Everything that touches the engine or its models needs the token, also what only looks.
 
+mod counts;
+mod dashboard;
 mod engine;
 mod models;
+mod peer;
+mod providers;
+mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use edgecoder_base::Secret;
+use edgecoder_base::{Clock, PublicKey, Secret, Timestamp};
 use edgecoder_protocol::ErrorCode;
+use edgecoder_protocol::signing;
 use edgecoder_worker::Inference;
+use edgecoder_worker::models::ModelsHandle;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,8 +30,38 @@ use crate::auth::shown_tokens;
 use crate::token::Token;
 use crate::{EngineWatch, Error, Metrics, door, request};
 
+pub(crate) use counts::Counts;
+
 /// A split on a small machine without a GPU, behind others that wait for the same engine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(600);
+
+/// Who may enter.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What every caller shows. An empty token lets nobody in.
+    pub token: Secret<String>,
+    /// Coordinators whose signature is accepted, by their id. With any of these, signatures are required.
+    pub trusted: BTreeMap<String, PublicKey>,
+    /// Whether a coordinator must sign also where no key is trusted yet: then none gets in.
+    pub require_signatures: bool,
+    /// How far a coordinator's clock may be from ours.
+    pub max_skew: Duration,
+    /// How long a nonce is remembered.
+    pub nonce_ttl: Duration,
+}
+
+impl Config {
+    /// A door for whoever knows `token`, without signatures.
+    pub fn new(token: Secret<String>) -> Self {
+        Self {
+            token,
+            trusted: BTreeMap::new(),
+            require_signatures: false,
+            max_skew: signing::MAX_SKEW,
+            nonce_ttl: signing::NONCE_TTL,
+        }
+    }
+}
 
 /// What the door's handlers share; cheap to clone.
 #[derive(Clone)]
@@ -32,9 +71,13 @@ pub struct State {
 
 struct Inner {
     inference: Inference,
+    models: ModelsHandle,
     token: Token,
+    peers: peer::Peers,
     metrics: Metrics,
     engine: EngineWatch,
+    clock: Clock,
+    opened: Timestamp,
 }
 
 impl std::fmt::Debug for State {
@@ -44,9 +87,30 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
-    /// The door to `inference` for whoever shows `token`. An empty token lets nobody in.
-    pub fn new(inference: Inference, token: &Secret<String>, metrics: Metrics, engine: EngineWatch) -> Self {
-        Self { inner: Arc::new(Inner { inference, token: Token::new(token), metrics, engine }) }
+    /// The door to `inference` and its `models`, for those whom `config` lets in.
+    pub fn new(
+        inference: Inference,
+        models: ModelsHandle,
+        config: Config,
+        metrics: Metrics,
+        engine: EngineWatch,
+        clock: Clock,
+    ) -> Self {
+        let token = Token::new(&config.token);
+        let opened = clock();
+        let peers = peer::Peers::new(config, opened);
+        Self { inner: Arc::new(Inner { inference, models, token, peers, metrics, engine, clock, opened }) }
+    }
+
+    fn lets_in(&self, headers: &HeaderMap) -> Result<(), Error> {
+        let known = shown_tokens(headers, "x-inference-token").any(|token| self.inner.token.is(token));
+        let refused =
+            || Error::new(ErrorCode::InferenceUnauthorized, "the inference token is missing or wrong");
+        if known { Ok(()) } else { Err(refused()) }
+    }
+
+    fn counts(&self) -> &Counts {
+        self.inner.metrics.inference()
     }
 }
 
@@ -58,11 +122,7 @@ impl FromRequestParts<State> for InferenceCaller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Error> {
-        let known =
-            shown_tokens(&parts.headers, "x-inference-token").any(|token| state.inner.token.is(token));
-        let refused =
-            || Error::new(ErrorCode::InferenceUnauthorized, "the inference token is missing or wrong");
-        if known { Ok(Self) } else { Err(refused()) }
+        state.lets_in(&parts.headers).map(|()| Self)
     }
 }
 
@@ -84,9 +144,22 @@ fn routes() -> OpenApiRouter<State> {
         .routes(routes!(models::metrics))
         .routes(routes!(models::status))
         .routes(routes!(models::list))
+        .routes(routes!(models::swap))
+        .routes(routes!(models::pull))
+        .routes(routes!(models::pull_progress))
+        .routes(routes!(models::all))
+        .routes(routes!(models::remove))
+        .routes(routes!(models::events))
+        .routes(routes!(providers::providers))
+        .routes(routes!(providers::measure))
         .routes(routes!(engine::decompose))
         .routes(routes!(engine::escalate))
         .routes(routes!(engine::complete))
         .routes(routes!(engine::count_tokens))
         .routes(routes!(engine::capabilities))
+        .routes(routes!(dashboard::page))
+        .routes(routes!(dashboard::style))
+        .routes(routes!(dashboard::script))
+        .routes(routes!(dashboard::overview))
+        .routes(routes!(dashboard::swap_history))
 }

@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::Error;
+use crate::inference::Counts;
 
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// From a cached status (100 µs) to a long poll (30 s).
@@ -54,6 +55,7 @@ struct Inner {
     queued: Gauge,
     workers: Gauge,
     tasks: Family<State, Gauge>,
+    inference: Counts,
 }
 
 impl Default for Metrics {
@@ -79,7 +81,10 @@ impl Metrics {
         registry.register("workers_connected", "Workers heard of in the last two minutes", workers.clone());
         let tasks = Family::<State, Gauge>::default();
         registry.register("tasks", "Tasks by state", tasks.clone());
-        Self { inner: Arc::new(Inner { registry, answers, latency, leases, queued, workers, tasks }) }
+        let inference = Counts::register(&mut registry);
+        Self {
+            inner: Arc::new(Inner { registry, answers, latency, leases, queued, workers, tasks, inference }),
+        }
     }
 
     pub(crate) fn answered(
@@ -109,6 +114,11 @@ impl Metrics {
         }
     }
 
+    /// What is asked of the inference role.
+    pub(crate) fn inference(&self) -> &Counts {
+        &self.inner.inference
+    }
+
     pub(crate) fn page(&self) -> Result<Response, Error> {
         let mut page = String::new();
         text::encode(&mut page, &self.inner.registry)
@@ -129,6 +139,7 @@ mod tests {
         // What has labels is on the page once it was counted.
         metrics.answered("coordinator", "GET", "/health", 200, Duration::from_millis(3));
         metrics.inner.tasks.get_or_create(&State { state: "running".to_owned() }).set(1);
+        metrics.inference().touch();
         let mut page = String::new();
         text::encode(&mut page, &metrics.inner.registry).unwrap();
         let helps: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();

@@ -61,6 +61,7 @@ pub(crate) async fn examine(context: &Context) -> Vec<Finding> {
     let mut findings = vec![machine::platform(), machine::processors(), machine::memory()];
     findings.extend(machine::data_dir(&context.data));
     findings.push(engine::model(context).await);
+    findings.push(engine::providers(context).await);
     findings.push(sandbox::canary(context).await);
     findings.extend(ports::doors(context));
     findings.push(database::reachable(context).await);

@@ -11,10 +11,16 @@ pub(crate) type Env = BTreeMap<String, String>;
 pub(crate) enum Reading {
     /// As it stands.
     Plain,
-    /// `edgecoder-local` is our embedded engine, `ollama-local` a server that speaks OpenAI's form.
+    /// `edgecoder-local` is our embedded engine, `ollama-local` an Ollama.
     Provider,
     /// `1` switches off what the setting switches on.
     Inverted,
+    /// An address as Ollama reads it: scheme and port may be missing.
+    OllamaHost,
+    /// A key whose line ends may be written `\\n`.
+    Pem,
+    /// A JSON object of texts.
+    JsonTexts,
 }
 
 /// One published variable.
@@ -49,12 +55,27 @@ pub(crate) const PUBLISHED: &[PublishedName] = &[
     plain("HF_ENDPOINT", "models.hugging_face_url"),
     plain("HF_TOKEN", "models.hugging_face_token"),
     plain("INFERENCE_AUTH_TOKEN", "inference.token"),
+    plain("INFERENCE_COORDINATOR_PEER_ID", "inference.coordinator_peer_id"),
+    PublishedName {
+        name: "INFERENCE_COORDINATOR_PUBLIC_KEY_PEM",
+        key: "inference.coordinator_public_key",
+        reading: Reading::Pem,
+    },
+    plain("INFERENCE_MAX_SIGNATURE_SKEW_MS", "inference.max_signature_skew_ms"),
+    plain("INFERENCE_NONCE_TTL_MS", "inference.nonce_ttl_ms"),
     plain("INFERENCE_PORT", "inference.port"),
+    plain("INFERENCE_REQUIRE_SIGNED_COORDINATOR_REQUESTS", "inference.require_signed_requests"),
+    PublishedName {
+        name: "INFERENCE_TRUSTED_COORDINATOR_KEYS_JSON",
+        key: "inference.trusted_coordinators",
+        reading: Reading::JsonTexts,
+    },
     PublishedName { name: "LOCAL_MODEL_PROVIDER", key: "inference.engine", reading: Reading::Provider },
     plain("MAX_CONCURRENT_TASKS", "worker.max_concurrent_tasks"),
     plain("MESH_AUTH_TOKEN", "coordinator.mesh_token"),
+    plain("OLLAMA_AUTO_INSTALL", "inference.auto_install"),
     plain("OLLAMA_COORDINATOR_MODEL", "inference.escalation_model"),
-    plain("OLLAMA_HOST", "inference.base_url"),
+    PublishedName { name: "OLLAMA_HOST", key: "inference.base_url", reading: Reading::OllamaHost },
     plain("OLLAMA_MODEL", "inference.model"),
     plain("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
     plain("RUST_LOG", "telemetry.log"),
@@ -70,8 +91,7 @@ pub(crate) const NOT_SETTINGS: &[&str] =
     &["EDGECODER_CONFIG", "EDGECODER_CONFIG_DIR", "EDGECODER_DEV", "EDGECODER_LOG_DIR", "EDGECODER_RELEASE"];
 
 /// Published variables of parts that are not built yet, with the part.
-pub(crate) const ELSEWHERE: &[(&str, &str)] =
-    &[("BITCOIN_NETWORK", "settlement of credits"), ("OLLAMA_AUTO_INSTALL", "installing and pulling models")];
+pub(crate) const ELSEWHERE: &[(&str, &str)] = &[("BITCOIN_NETWORK", "settlement of credits")];
 
 /// The setting that one of our own names stands for; `Err` when the name is not formed as it should be.
 pub(crate) fn own_key(name: &str) -> Option<Result<String, ()>> {
@@ -91,7 +111,7 @@ pub(crate) fn read(reading: Reading, value: &str) -> String {
         Reading::Plain => value.to_owned(),
         Reading::Provider => match value {
             "edgecoder-local" => "local".to_owned(),
-            "ollama-local" | "ollama" => "openai".to_owned(),
+            "ollama-local" => "ollama".to_owned(),
             other => other.to_owned(),
         },
         Reading::Inverted => match value.to_ascii_lowercase().as_str() {
@@ -99,5 +119,18 @@ pub(crate) fn read(reading: Reading, value: &str) -> String {
             "0" | "false" | "no" | "off" => "true".to_owned(),
             other => other.to_owned(),
         },
+        // What cannot be read stays as it is, and is refused with its origin like any other value.
+        Reading::OllamaHost => {
+            edgecoder_inference::ollama::host_url(value).unwrap_or_else(|_| value.to_owned())
+        }
+        Reading::Pem => value.replace("\\n", "\n"),
+        Reading::JsonTexts => json_texts(value).unwrap_or_else(|| value.to_owned()),
     }
+}
+
+/// A JSON object of texts as the inline table that the settings are made of.
+fn json_texts(value: &str) -> Option<String> {
+    let texts: BTreeMap<String, String> = serde_json::from_str(value).ok()?;
+    let table: toml::Table = texts.into_iter().map(|(key, text)| (key, text.into())).collect();
+    Some(toml::Value::Table(table).to_string())
 }

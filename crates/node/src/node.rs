@@ -5,7 +5,6 @@ use std::sync::Arc;
 use edgecoder_base::Secret;
 use edgecoder_protocol::Decomposer;
 use edgecoder_store::Store;
-use edgecoder_worker::Inference;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Context;
@@ -82,8 +81,10 @@ impl Node {
         doors: Vec<Door>,
     ) -> Result<(), Error> {
         let has = |role| config.node.roles.contains(&role);
-        let engine = if has(Role::Inference) { Some(inference::build(&config.inference)?) } else { None };
-        let skills = engine.as_ref().map(|engine| Inference::new(Arc::clone(&engine.engine)));
+        let catalog = config.models.to_catalog(&self.data);
+        let engine =
+            if has(Role::Inference) { Some(inference::build(&config.inference, catalog)?) } else { None };
+        let skills = engine.as_ref().map(|engine| engine.skills.clone());
         let mut queue = None;
         if has(Role::Coordinator) {
             let decomposer = skills.clone().map(|skills| Arc::new(skills) as Arc<dyn Decomposer>);
@@ -107,9 +108,12 @@ impl Node {
                         edgecoder_http::coordinator::State::new(handle, &config, metrics, watch.clone());
                     edgecoder_http::coordinator::router(state)
                 }),
-                Role::Inference => skills.clone().map(|skills| {
-                    let token = &shared.inference_token;
-                    let state = edgecoder_http::inference::State::new(skills, token, metrics, watch.clone());
+                Role::Inference => engine.as_ref().map(|engine| {
+                    let door = inference::door(&config.inference, shared.inference_token.clone());
+                    let (skills, models) = (engine.skills.clone(), engine.models.clone());
+                    let watch = watch.clone();
+                    let state =
+                        edgecoder_http::inference::State::new(skills, models, door, metrics, watch, now);
                     edgecoder_http::inference::router(state)
                 }),
                 Role::Control => Some(edgecoder_http::control::router(&metrics)),

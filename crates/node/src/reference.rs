@@ -71,8 +71,11 @@ fn environment() -> String {
     for known in PUBLISHED {
         let reading = match known.reading {
             Reading::Plain => "",
-            Reading::Provider => "`edgecoder-local` is engine `local`, `ollama-local` is engine `openai`",
+            Reading::Provider => "`edgecoder-local` is engine `local`, `ollama-local` is engine `ollama`",
             Reading::Inverted => "`1` switches off, `0` on",
+            Reading::OllamaHost => "scheme and port may be missing, as for Ollama itself",
+            Reading::Pem => "line ends may be written `\\n`",
+            Reading::JsonTexts => "a JSON object, name to PEM",
         };
         let _ = writeln!(text, "| `{}` | `{}` | {reading} |", known.name, known.key);
     }

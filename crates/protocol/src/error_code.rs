@@ -72,6 +72,16 @@ codes! {
     AdminDashboardNotConfigured = "admin_dashboard_not_configured", 503, "Set ADMIN_API_TOKEN.";
     NotImplementedHere = "not_available", 501, "This role does not offer that yet.";
     Internal = "internal", 500, "A bug: report it with the request id.";
+    ModelRequired = "model_required", 400, "Name the model in `model`.";
+    ModelNotFound = "model_not_found", 404, "Choose a model of `GET /models`, or one that its provider can fetch.";
+    ModelBusy = "model_busy", 409, "A model is being loaded or fetched, or is in use; try again when that is over.";
+    InferenceSignatureMissing = "inference_signature_missing", 401, "This door wants signed requests: send the five `x-inference-…` and `x-coordinator-peer-id` headers.";
+    InferenceSignatureUntrustedPeer = "inference_signature_untrusted_peer", 401, "Add the coordinator's key to the trusted ones of this door.";
+    InferenceSignatureInvalidTimestamp = "inference_signature_invalid_timestamp", 401, "Send Unix milliseconds in `x-inference-timestamp-ms`.";
+    InferenceSignatureExpired = "inference_signature_expired", 401, "Check the clocks, and sign each request anew.";
+    InferenceSignatureReplay = "inference_signature_replay", 401, "Use a new nonce for every request.";
+    InferenceSignatureBodyMismatch = "inference_signature_body_mismatch", 401, "Sign the body that is sent.";
+    InferenceSignatureInvalid = "inference_signature_invalid", 401, "Check key, method, path and the signed text.";
 }
 
 impl std::fmt::Display for ErrorCode {

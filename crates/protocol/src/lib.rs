@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod error_code;
+pub mod inference_signing;
 pub mod ledger;
 pub mod signing;
 pub mod work;

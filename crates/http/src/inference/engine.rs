@@ -10,10 +10,12 @@ use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::api::error::ErrorBody;
 use edgecoder_protocol::api::inference::{DecomposeReply, DecomposeRequest, EscalateReply, EscalateRequest};
 use edgecoder_worker::codec::{NDJSON, encode_answer, encode_stream};
-use edgecoder_worker::{CompletionRequest, CountRequest};
+use edgecoder_worker::{CompletionRequest, CountRequest, Event};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
+use super::counts::What;
+use super::peer::FromCoordinator;
 use super::{InferenceCaller, State};
 use crate::Error;
 use crate::extract::{Closing, Json as JsonBody};
@@ -25,26 +27,33 @@ const MAX_TEXT_BYTES: usize = 200_000;
 #[utoipa::path(post, path = "/decompose", tag = "inference", request_body = DecomposeRequest, responses(
     (status = 200, body = DecomposeReply), (status = "default", body = ErrorBody)))]
 pub(super) async fn decompose(
-    _: InferenceCaller,
     state: Shared<State>,
     closing: Closing,
-    JsonBody(request): JsonBody<DecomposeRequest>,
+    FromCoordinator(request): FromCoordinator<DecomposeRequest>,
 ) -> Result<Json<DecomposeReply>, Error> {
     bounded("prompt", &request.prompt)?;
-    closing.or(state.inner.inference.split(&request)).await.map(Json)
+    let mut counted = state.counts().begin(What::Decompose);
+    let reply = closing.or(state.inner.inference.split(&request)).await?;
+    counted.done();
+    if reply.fallback.is_some() {
+        state.counts().fell_back();
+    }
+    Ok(Json(reply))
 }
 
 /// Another look at code that failed.
 #[utoipa::path(post, path = "/escalate", tag = "inference", request_body = EscalateRequest, responses(
     (status = 200, body = EscalateReply), (status = "default", body = ErrorBody)))]
 pub(super) async fn escalate(
-    _: InferenceCaller,
     state: Shared<State>,
     closing: Closing,
-    JsonBody(request): JsonBody<EscalateRequest>,
+    FromCoordinator(request): FromCoordinator<EscalateRequest>,
 ) -> Result<Json<EscalateReply>, Error> {
     bounded("task", &request.task)?;
-    closing.or(state.inner.inference.escalate(&request)).await.map(Json)
+    let mut counted = state.counts().begin(What::Escalate);
+    let reply = closing.or(state.inner.inference.escalate(&request)).await?;
+    counted.done();
+    Ok(Json(reply))
 }
 
 fn bounded(field: &str, text: &str) -> Result<(), Error> {
@@ -66,7 +75,16 @@ pub(super) async fn complete(
 ) -> Result<Response, Error> {
     let cancel = CancellationToken::new();
     let hang_up = cancel.clone().drop_guard();
+    let mut counted = state.counts().begin(What::Complete);
     let start = state.inner.inference.engine().complete(request, cancel).await;
+    let start = start.map(|events| {
+        let watched = events.inspect(move |event| {
+            if matches!(event, Ok(Event::Done { .. })) {
+                counted.done();
+            }
+        });
+        watched.boxed()
+    });
     let lines = encode_stream(start).take_until(closing.cancelled_owned()).map(move |line| {
         let _held_until_the_end = &hang_up;
         line

@@ -1,56 +1,34 @@
 //! The inference door over a scripted engine.
 
-use std::sync::Arc;
+mod models;
+mod rig;
+mod signatures;
 
-use axum::Router;
-use axum::http::Request;
-use edgecoder_base::Secret;
-use edgecoder_http::{Metrics, inference};
+use edgecoder_http::inference;
 use edgecoder_inference::{Capabilities, Error, Event, ScriptedEngine, codec};
 use edgecoder_protocol::ErrorCode;
-use edgecoder_protocol::api::status::EngineHealth;
-use edgecoder_worker::Inference;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, ask_router};
-
-const TOKEN: &str = "the inference token of the test";
-
-fn door(engine: ScriptedEngine, token: &str) -> Router {
-    let ready =
-        || EngineHealth { state: "ready".into(), model: Some("scripted".into()), ..Default::default() };
-    let inference = Inference::new(Arc::new(engine));
-    let token = Secret::new(token.to_owned());
-    inference::router(inference::State::new(inference, &token, Metrics::new(), Arc::new(ready)))
-}
-
-async fn ask(router: &Router, token: Option<(&str, &str)>, method: &str, path: &str, body: &Value) -> Answer {
-    let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
-    if let Some((name, value)) = token {
-        request = request.header(name, value);
-    }
-    ask_router(router, request.body(body.to_string().into()).unwrap()).await
-}
-
-async fn call(router: &Router, method: &str, path: &str, body: Value) -> Answer {
-    ask(router, Some(("x-inference-token", TOKEN)), method, path, &body).await
-}
+use rig::{Rig, TOKEN, ask, call, door};
 
 fn messages() -> Value {
     json!([{"role": "user", "content": "hi"}])
 }
 
 #[tokio::test]
-async fn hole_09_everything_but_health_and_metrics_needs_the_token() {
+async fn hole_09_everything_but_health_metrics_and_an_empty_page_needs_the_token() {
     let openapi = serde_json::to_value(inference::openapi()).unwrap();
     let bodies = [
         ("/decompose", json!({"taskId": "t", "prompt": "p"})),
         ("/escalate", json!({"task": "t", "failedCode": "c"})),
         ("/complete", json!({"messages": messages(), "max_tokens": 1})),
         ("/count_tokens", json!({"messages": messages()})),
+        ("/model/swap", json!({"model": "scripted"})),
+        ("/model/pull", json!({"model": "scripted"})),
     ];
+    let open_paths = ["/health", "/metrics", "/dashboard", "/dashboard/page.css", "/dashboard/page.js"];
     for (path, methods) in openapi["paths"].as_object().unwrap() {
-        let open = ["/health", "/metrics"].contains(&path.as_str());
+        let open = open_paths.contains(&path.as_str());
         let body =
             bodies.iter().find(|(known, _)| known == path).map_or(Value::Null, |(_, body)| body.clone());
         for method in methods.as_object().unwrap().keys() {
@@ -62,10 +40,14 @@ async fn hole_09_everything_but_health_and_metrics_needs_the_token() {
                     assert_eq!(answer.outcome(), expected, "{method} {path} {token:?}");
                 }
             }
-            let engine = ScriptedEngine::new().otherwise(|_| Ok("[]".to_owned()));
             let bearer = format!("Bearer {TOKEN}");
-            let answer =
-                ask(&door(engine, TOKEN), Some(("authorization", &bearer)), &method, path, &body).await;
+            let rig = Rig::start(ScriptedEngine::new().otherwise(|_| Ok("[]".to_owned())));
+            let path = path.replace("{id}", "kept");
+            if path == "/models/events" {
+                // It has no end as long as the owner of the models lives.
+                rig.stop().await;
+            }
+            let answer = ask(&rig.router, Some(("authorization", &bearer)), &method, &path, &body).await;
             assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
         }
     }
@@ -103,6 +85,39 @@ async fn a_split_that_is_none_stands_as_one_subtask() {
 }
 
 #[tokio::test]
+async fn a_plan_keeps_its_order_and_its_scope_or_is_none() {
+    let part = |id: u32, after: &[u32], files: &[&str]| json!({"id": id, "function": format!("f{id}"), "task": format!("t{id}"), "after": after, "files": files});
+    let body = json!({
+        "taskId": "t", "prompt": "do it", "scope": {"allow": ["src/**"]}, "verifier": {"command": "pytest -q"},
+    });
+    let split = async |parts: Value| {
+        let router = door(ScriptedEngine::new().named("qwen2.5-coder:7b").reply(parts.to_string()), TOKEN);
+        call(&router, "POST", "/decompose", body.clone()).await.json()
+    };
+    let plan = split(json!([part(2, &[1], &["src/b.py"]), part(1, &[], &[])])).await;
+    let seen: Vec<_> = plan["subtasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| (part["input"].clone(), part["dependsOn"].clone(), part["scope"]["allow"].clone()))
+        .collect();
+    let expected =
+        [(json!("t1"), json!([]), json!(["src/**"])), (json!("t2"), json!([0]), json!(["{src/b.py}"]))];
+    assert_eq!(seen, expected);
+    assert_eq!(plan["subtasks"][1]["verifier"]["command"], "pytest -q");
+    let eleven: Vec<_> = (0..11).map(|id| part(id, &[], &[])).collect();
+    for (parts, words) in [
+        (json!([part(1, &[2], &[]), part(2, &[1], &[])]), "circle"),
+        (json!([part(1, &[], &["etc/passwd"]), part(2, &[], &[])]), "outside"),
+        (json!(eleven), "11 parts"),
+    ] {
+        let whole = split(parts).await;
+        assert_eq!(whole["subtasks"].as_array().unwrap().len(), 1);
+        assert!(whole["fallback"].as_str().unwrap().contains(words), "{whole}");
+    }
+}
+
+#[tokio::test]
 async fn an_engine_that_fails_says_so_without_its_inside() {
     let secret = "/home/person/model.gguf";
     let error = Error::ModelMissing { path: secret.into(), fix: "x".into() };
@@ -118,7 +133,11 @@ async fn the_model_is_told_in_the_published_shape() {
     let status = call(&router, "GET", "/model/status", Value::Null).await.json();
     assert_eq!((status["model"].clone(), status["status"].clone()), (json!("scripted"), json!("ready")));
     let list = call(&router, "GET", "/model/list", Value::Null).await.json();
-    assert_eq!(list, json!([{"modelId": "scripted", "installed": true, "active": true}]));
+    let scripted = json!({
+        "modelId": "scripted", "paramSize": null, "quantization": null, "installed": true, "active": true,
+        "source": "local", "removable": false,
+    });
+    assert_eq!(list[0], scripted);
 }
 
 #[tokio::test]
@@ -130,6 +149,14 @@ async fn bad_requests_are_refused_by_name() {
         ("/decompose", json!({"taskId": "t", "prompt": "p", "x": 1}), ErrorCode::UnknownField),
         ("/complete", json!({"messages": "hi", "max_tokens": 1}), ErrorCode::InvalidRequest),
         ("/count_tokens", json!([]), ErrorCode::InvalidRequest),
+        ("/model/swap", json!({}), ErrorCode::ModelRequired),
+        ("/model/swap", json!({"model": " "}), ErrorCode::ModelRequired),
+        ("/model/pull", json!({}), ErrorCode::ModelRequired),
+        ("/model/swap", json!({"model": "a b"}), ErrorCode::InvalidRequest),
+        ("/model/swap", json!({"model": "x".repeat(300)}), ErrorCode::InvalidRequest),
+        ("/model/swap", json!({"name": "x"}), ErrorCode::UnknownField),
+        ("/model/swap", json!({"model": "unheard"}), ErrorCode::ModelNotFound),
+        ("/model/swap", json!({"model": "kept", "provider": "vllm"}), ErrorCode::ModelNotFound),
     ] {
         assert_eq!(call(&router, "POST", path, body.clone()).await.code(), code, "{path} {body}");
     }

@@ -1,14 +1,18 @@
 //! What types cannot say: bounds, and settings that must fit together.
 
+use edgecoder_base::PublicKey;
+
+use super::inference::EngineKind;
 use super::models::MAX_CONNECTIONS;
 use super::problem::Problem;
 use super::resolve::Loaded;
-use super::sections::EngineKind;
 
 /// Attempts at once that a worker may announce.
 const MAX_CONCURRENT: u32 = 64;
 /// Smallest window any of our prompts fits into.
 const MIN_CONTEXT_TOKENS: u32 = 512;
+/// A clock that is further off is broken, and old requests must not be worth keeping.
+const MAX_SKEW_MS: u64 = 600_000;
 
 /// Everything that does not fit.
 pub(super) fn check(loaded: &Loaded) -> Vec<Problem> {
@@ -19,6 +23,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Problem> {
     found.bounds();
     found.models();
     found.engine();
+    found.coordinators();
     found.problems
 }
 
@@ -66,6 +71,13 @@ impl Found<'_> {
             let wrong = url.is_some_and(|url| !is_http(url));
             if wrong {
                 self.say(key, "must be an address that begins with http:// or https://".to_owned());
+            }
+        }
+        let larger = config.inference.larger.iter().filter_map(|larger| larger.base_url.as_ref());
+        let servers = config.inference.servers.iter().map(|url| ("inference.servers", url));
+        for (key, url) in servers.chain(larger.map(|url| ("inference.larger", url))) {
+            if !is_http(url) {
+                self.say(key, format!("{url:?} must begin with http:// or https://"));
             }
         }
         let database = config.coordinator.database_url.as_ref().map(|url| url.expose().as_str());
@@ -141,6 +153,38 @@ impl Found<'_> {
         }
         if inference.engine == EngineKind::Openai && inference.model.is_none() {
             self.say("inference.model", "engine `openai` needs the name of a model".to_owned());
+        }
+        if let Some(larger) = &inference.larger {
+            let url = larger.base_url.as_ref().or(inference.base_url.as_ref());
+            let lacks = match larger.engine {
+                EngineKind::Local if larger.model_path.is_none() => Some("engine `local` needs a model_path"),
+                EngineKind::Openai if url.is_none() => Some("engine `openai` needs a base_url"),
+                EngineKind::Auto => Some("engine must be `local`, `ollama` or `openai`"),
+                EngineKind::Local | EngineKind::Openai | EngineKind::Ollama => None,
+            };
+            if let Some(lacks) = lacks {
+                self.say("inference.larger", lacks.to_owned());
+            }
+            if inference.escalation_model.is_some() {
+                let message = "names a larger model, and so does inference.larger; keep one of the two";
+                self.say("inference.escalation_model", message.to_owned());
+            }
+        }
+    }
+
+    fn coordinators(&mut self) {
+        let inference = &self.loaded.config.inference;
+        if inference.coordinator_peer_id.is_some() != inference.coordinator_public_key.is_some() {
+            let message = "coordinator_peer_id and coordinator_public_key are set together or not at all";
+            self.say("inference.coordinator_peer_id", message.to_owned());
+        }
+        for (name, key) in inference.trusted() {
+            if let Err(error) = PublicKey::from_pem(key) {
+                self.say("inference.trusted_coordinators", format!("{name}: {error}"));
+            }
+        }
+        if !(1..=MAX_SKEW_MS).contains(&inference.max_signature_skew_ms) {
+            self.say("inference.max_signature_skew_ms", format!("must be 1 to {MAX_SKEW_MS}"));
         }
     }
 }

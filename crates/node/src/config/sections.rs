@@ -77,7 +77,7 @@ impl Default for NodeConfig {
 }
 
 /// Doors are open to this machine only, unless somebody says otherwise.
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// `[coordinator]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -131,73 +131,6 @@ impl CoordinatorConfig {
     /// Where blobs are kept.
     pub(crate) fn blobs(&self, home: &crate::home::Home) -> PathBuf {
         self.blob_dir.clone().unwrap_or_else(|| home.blobs())
-    }
-}
-
-/// What runs the models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum EngineKind {
-    /// llama.cpp in a child process of this node.
-    #[default]
-    Local,
-    /// A server that speaks OpenAI's chat form: Ollama, LM Studio, vLLM, …
-    Openai,
-}
-
-/// `[inference]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct InferenceConfig {
-    /// Address the door listens on.
-    pub(crate) bind: IpAddr,
-    /// Port of the door; 0 takes a free one.
-    pub(crate) port: u16,
-    /// Opens the door. Made at the first start and kept in the data directory when not set.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
-    #[schemars(with = "Option<String>")]
-    pub(crate) token: Option<Secret<String>>,
-    /// What runs the models: `local` or `openai`.
-    pub(crate) engine: EngineKind,
-    /// GGUF file of the local engine. Default: the model shipped with the program.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) model_path: Option<PathBuf>,
-    /// Name of the model, as the server of engine `openai` knows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) model: Option<String>,
-    /// Address of the server of engine `openai`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) base_url: Option<String>,
-    /// Sent to that server as bearer token.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
-    #[schemars(with = "Option<String>")]
-    pub(crate) api_key: Option<Secret<String>>,
-    /// Window of the model in tokens. Default: as trained, or as the server tells.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) context_tokens: Option<u32>,
-    /// Threads of the local engine. Default: one per processor.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) threads: Option<u32>,
-    /// Larger model that failed subtasks are handed to, on the same server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) escalation_model: Option<String>,
-}
-
-impl Default for InferenceConfig {
-    fn default() -> Self {
-        Self {
-            bind: LOOPBACK,
-            port: 4302,
-            token: None,
-            engine: EngineKind::default(),
-            model_path: None,
-            model: None,
-            base_url: None,
-            api_key: None,
-            context_tokens: None,
-            threads: None,
-            escalation_model: None,
-        }
     }
 }
 

@@ -43,12 +43,62 @@ fn later_layers_win() {
     assert_eq!(shown, ["edgecoder.toml:2", "EDGECODER_INFERENCE__PORT", "default", "--ide-port"]);
 }
 
+const KEY: &str = "-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEAiojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=\\n-----END PUBLIC KEY-----\\n";
+
+fn coordinator() -> [(&'static str, &'static str); 2] {
+    [("INFERENCE_COORDINATOR_PEER_ID", "coord-1"), ("INFERENCE_COORDINATOR_PUBLIC_KEY_PEM", KEY)]
+}
+
+#[test]
+fn keys_of_coordinators_come_as_pem_and_as_json() {
+    let json = format!("{{\"coord-2\": \"{KEY}\"}}");
+    let mut env = coordinator().to_vec();
+    env.push(("INFERENCE_TRUSTED_COORDINATOR_KEYS_JSON", &json));
+    let keys = loaded("", &env).config.inference.trusted_keys();
+    assert_eq!(keys.keys().collect::<Vec<_>>(), ["coord-1", "coord-2"]);
+    assert_eq!(keys["coord-1"], keys["coord-2"]);
+    check(
+        "[inference]\ncoordinator_peer_id = \"x\"\nmax_signature_skew_ms = 0\ntrusted_coordinators = { y = \"no key\" }\n",
+        &[],
+        &[
+            "edgecoder.toml:2: inference.coordinator_peer_id: coordinator_peer_id and coordinator_public_key are set \
+             together or not at all",
+            "edgecoder.toml:3: inference.max_signature_skew_ms: must be 1 to 600000",
+            "edgecoder.toml:4: inference.trusted_coordinators: y: the public key is not an Ed25519 key in SPKI PEM form",
+        ],
+    );
+}
+
+#[test]
+fn ollamas_own_variable_is_read_as_ollama_reads_it() {
+    let url = |host| loaded("", &[("OLLAMA_HOST", host)]).config.inference.ollama_url().to_owned();
+    assert_eq!(url("box.local"), "http://box.local:11434");
+    assert_eq!(url("0.0.0.0:8000"), "http://127.0.0.1:8000");
+    assert_eq!(loaded("", &[]).config.inference.ollama_url(), "http://127.0.0.1:11434");
+}
+
+#[test]
+fn a_larger_model_says_where_it_runs() {
+    let larger = |what: &str| format!("[inference]\nlarger = {{ engine = {what}, model = \"big\" }}\n");
+    assert_eq!(loaded(&larger("\"ollama\""), &[]).config.inference.escalates_to(), Some("big"));
+    let refused = |file: &str, message: &str| {
+        check(file, &[], &[&format!("edgecoder.toml:2: inference.larger: {message}")]);
+    };
+    refused(&larger("\"local\""), "engine `local` needs a model_path");
+    refused(&larger("\"openai\""), "engine `openai` needs a base_url");
+    refused(&larger("\"auto\""), "engine must be `local`, `ollama` or `openai`");
+    refused(&larger("\"ollama\", base_url = \"box\""), "\"box\" must begin with http:// or https://");
+}
+
 #[test]
 fn every_published_name_sets_its_key() {
     for known in PUBLISHED {
         let value = match known.key {
             "coordinator.database_url" => "postgres://localhost/x",
             "inference.engine" => "edgecoder-local",
+            "inference.auto_install" | "inference.require_signed_requests" => "true",
+            "inference.trusted_coordinators" => "{}",
+            key if key.ends_with("_ms") => "100000",
             "node.mode" => "ide-enabled",
             "sandbox.mode" => "none",
             key if key.ends_with("url") || key.ends_with("endpoint") => "http://127.0.0.1:9",
@@ -57,7 +107,14 @@ fn every_published_name_sets_its_key() {
             "worker.max_concurrent_tasks" => "2",
             _ => "debug",
         };
-        let loaded = loaded("", &[(known.name, value)]);
+        let set = [(known.name, value)];
+        let loaded = match known.key {
+            // These two are set together or not at all.
+            "inference.coordinator_peer_id" | "inference.coordinator_public_key" => {
+                loaded("", &coordinator())
+            }
+            _ => loaded("", &set),
+        };
         assert_eq!(loaded.origin(known.key), Origin::Variable(known.name.to_owned()), "{}", known.name);
     }
 }
@@ -75,7 +132,7 @@ fn published_values_mean_what_they_meant() {
     ];
     let config = loaded("", &env).config;
     assert!(!config.worker.enabled && !config.sandbox.required);
-    assert_eq!(config.inference.engine, EngineKind::Openai);
+    assert_eq!(config.inference.engine, EngineKind::Ollama);
     assert_eq!(config.coordinator.mesh_token.unwrap().expose(), "12345");
     assert_eq!(config.coordinator.admin_token, None);
 }
@@ -155,7 +212,7 @@ fn what_does_not_fit_together_is_refused() {
     );
     check(
         "",
-        &[("OLLAMA_HOST", "127.0.0.1")],
+        &[("OLLAMA_HOST", "ftp://box")],
         &["OLLAMA_HOST: inference.base_url: must be an address that begins with http:// or https://"],
     );
     check(
@@ -205,7 +262,7 @@ fn secrets_are_neither_printed_nor_quoted_in_errors() {
 /// A new secret must be added to the list of keys that errors never quote.
 #[test]
 fn every_secret_of_the_tree_is_known_as_one() {
-    let source = include_str!("sections.rs");
+    let source = concat!(include_str!("sections.rs"), include_str!("inference.rs"));
     let mut section = "";
     let mut found = Vec::new();
     for line in source.lines() {

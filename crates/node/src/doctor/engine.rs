@@ -1,4 +1,4 @@
-//! The model: a readable GGUF file, or a server that answers.
+//! The model: a readable GGUF file, or a server that answers; and what other model servers are there.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use edgecoder_inference::discover::discover;
+use edgecoder_inference::ollama::{Ollama, same_model};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -27,20 +29,40 @@ const MAGIC: &[u8; 4] = b"GGUF";
 pub(super) async fn model(context: &Context) -> Finding {
     let inference = &context.loaded.config.inference;
     match inference.engine {
-        EngineKind::Local => file(inference, context.data.is_locked()).await,
+        EngineKind::Local | EngineKind::Auto => file(context).await,
         EngineKind::Openai => server(inference).await,
+        EngineKind::Ollama => ollama(inference).await,
     }
 }
 
+/// Model servers that could be used, without a grade: having none is no fault.
+pub(super) async fn providers(context: &Context) -> Finding {
+    let inference = &context.loaded.config.inference;
+    let found = discover(roles::inference::places(inference)).await;
+    let shown = found.iter().map(|found| {
+        let kind = found.kind.map_or("unknown", |kind| kind.as_str());
+        match &found.trouble {
+            Some(trouble) => format!("{kind} at {}: {trouble}", found.url),
+            None => format!("{kind} at {} with {} models", found.url, found.models.len()),
+        }
+    });
+    let shown = shown.collect::<Vec<_>>().join("; ");
+    if shown.is_empty() {
+        return Finding::good("providers", "no other model server on this machine; none is needed");
+    }
+    Finding::good("providers", shown)
+}
+
 /// A node that runs has loaded its model already; a second copy could be one too many for the memory.
-async fn file(inference: &InferenceConfig, in_use: bool) -> Finding {
+async fn file(context: &Context) -> Finding {
+    let (inference, in_use) = (&context.loaded.config.inference, context.data.is_locked());
     let program = std::env::current_exe().unwrap_or_default();
     let working = std::env::current_dir().unwrap_or_default();
     let path = model_file::locate(inference.model_path.as_deref(), &program, &working);
     let fix = "set inference.model_path to a GGUF file, or inference.engine to \"openai\"";
     let megabytes = match readable(&path) {
         Ok(megabytes) if in_use => Ok(megabytes),
-        Ok(megabytes) => loads(inference).await.map(|()| megabytes),
+        Ok(megabytes) => loads(context).await.map(|()| megabytes),
         Err(why) => Err(why),
     };
     match megabytes {
@@ -61,9 +83,17 @@ fn readable(path: &Path) -> Result<u64, String> {
 }
 
 /// Starts an engine as a node would, and ends it when it is ready.
-async fn loads(inference: &InferenceConfig) -> Result<(), String> {
-    let role = roles::inference::build(inference).map_err(|error| error.to_string())?;
-    let engine = Arc::clone(&role.engine);
+async fn loads(context: &Context) -> Result<(), String> {
+    // Only whether it loads: nothing is installed or chosen for that.
+    let inference = InferenceConfig {
+        engine: EngineKind::Local,
+        auto_install: false,
+        larger: None,
+        ..context.loaded.config.inference.clone()
+    };
+    let catalog = context.loaded.config.models.to_catalog(&context.data);
+    let role = roles::inference::build(&inference, catalog).map_err(|error| error.to_string())?;
+    let engine = Arc::clone(role.skills.engine());
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     running.spawn(role.into_run()(stop.clone()));
@@ -82,6 +112,29 @@ async fn loads(inference: &InferenceConfig) -> Result<(), String> {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("does not load within {} s", LOAD_TIMEOUT.as_secs())),
+    }
+}
+
+async fn ollama(inference: &InferenceConfig) -> Finding {
+    let (url, model) = (inference.ollama_url(), inference.ollama_model());
+    let listed = match Ollama::new(url, TIMEOUT) {
+        Ok(ollama) => ollama.models().await,
+        Err(error) => Err(error),
+    };
+    match listed {
+        Err(error) => {
+            let fix = "start it with `ollama serve`, or correct inference.base_url (OLLAMA_HOST)";
+            Finding::bad("model", format!("{url}: {error}"), fix)
+        }
+        Ok(models) if models.iter().any(|there| same_model(&there.name, model)) => {
+            Finding::good("model", format!("{model} at {url}"))
+        }
+        Ok(models) => {
+            let offered =
+                models.iter().take(8).map(|there| there.name.as_str()).collect::<Vec<_>>().join(", ");
+            let found = format!("{url} does not have {model:?}; it has: {offered}");
+            Finding::bad("model", found, format!("run `ollama pull {model}`, or set inference.model"))
+        }
     }
 }
 

@@ -40,7 +40,7 @@ fn settings(config: &crate::config::Config) -> Config {
     let defaults = Config::default();
     Config {
         min_level: if unconfined { Level::S0 } else { defaults.min_level },
-        escalation_model: config.inference.escalation_model.clone(),
+        escalation_model: config.inference.escalates_to().map(str::to_owned),
         ..defaults
     }
 }

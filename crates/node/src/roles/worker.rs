@@ -73,6 +73,7 @@ pub(crate) async fn work(
         public_key: key.public(),
         registration_token: settings.worker.registration_token.as_ref().map(|token| token.expose().clone()),
         max_concurrent: settings.worker.max_concurrent_tasks,
+        larger_model: settings.inference.escalates_to().map(str::to_owned),
         session: format!("{:032x}", entropy()),
         journals: settings.worker.journal_dir.clone().unwrap_or_else(|| context.data.journals()),
         shared_blobs: own,
@@ -98,8 +99,9 @@ fn inference_token(context: &Context) -> Result<Option<Secret<String>>, Error> {
 
 const fn provider(engine: EngineKind) -> &'static str {
     match engine {
-        EngineKind::Local => "edgecoder-local",
-        EngineKind::Openai => "ollama-local",
+        EngineKind::Local | EngineKind::Auto => "edgecoder-local",
+        EngineKind::Ollama => "ollama-local",
+        EngineKind::Openai => "openai",
     }
 }
 

@@ -141,6 +141,8 @@ impl Handle {
             prompt: spec.request.clone(),
             snapshot_ref: spec.snapshot.map(|hash| hash.to_string()),
             language: language.unwrap_or_else(|| "python".to_owned()),
+            scope: Some(spec.scope.clone()),
+            verifier: spec.verifier.clone(),
         };
         let reply = decomposer.decompose(request).await.map_err(|error| {
             tracing::warn!(%error, "decompose failed");
@@ -155,6 +157,7 @@ impl Handle {
         let parts = reply.subtasks.into_iter().map(|part| PlannedSubtask {
             request: part.input,
             depends_on: part.depends_on,
+            scope: part.scope,
             ..PlannedSubtask::default()
         });
         // A plan is never trusted further than its shape.

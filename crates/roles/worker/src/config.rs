@@ -28,6 +28,8 @@ pub struct Config {
     pub registration_token: Option<String>,
     /// Attempts at once.
     pub max_concurrent: u32,
+    /// A larger model that the engine also reaches, when a request names it.
+    pub larger_model: Option<String>,
     /// Names this run of the worker.
     pub session: String,
     /// Where attempts are journalled.

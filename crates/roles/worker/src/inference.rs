@@ -1,9 +1,12 @@
 //! The inference role: what the node's doors ask of its engine.
 
+mod route;
+
 use std::sync::Arc;
 
 use edgecoder_agent::{Profile, split, target};
-use edgecoder_inference::{CompletionRequest, Engine, Error, Message, collect};
+use edgecoder_base::Scope;
+use edgecoder_inference::{CompletionRequest, Engine, Error, Format, Message, collect};
 use edgecoder_protocol::api::inference::{
     DecomposeReply, DecomposeRequest, DecomposedSubtask, EscalateReply, EscalateRequest,
 };
@@ -14,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::perform;
 
 pub use edgecoder_inference::CountRequest;
+pub use route::{Larger, Routed};
 
 /// Tokens a corrected piece of code may take.
 const CODE_TOKENS: u32 = 256;
@@ -22,12 +26,19 @@ const CODE_TOKENS: u32 = 256;
 #[derive(Debug, Clone)]
 pub struct Inference {
     engine: Arc<dyn Engine>,
+    larger: Option<String>,
 }
 
 impl Inference {
     /// The role over an engine.
     pub fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine }
+        Self { engine, larger: None }
+    }
+
+    /// The role over an engine that can also reach a larger model.
+    pub fn with_larger(routed: Routed) -> Self {
+        let larger = routed.larger().map(str::to_owned);
+        Self { engine: Arc::new(routed), larger }
     }
 
     /// The engine, for completing and counting.
@@ -35,39 +46,39 @@ impl Inference {
         &self.engine
     }
 
+    /// The larger model that failed work is handed to.
+    pub fn larger(&self) -> Option<&str> {
+        self.larger.as_deref()
+    }
+
     /// `POST /decompose`: splits a request; falls back to one subtask and says why.
     pub async fn split(&self, request: &DecomposeRequest) -> Result<DecomposeReply, Error> {
         let engine = self.engine.capabilities().await?;
         let profile = Profile::for_model(&engine.model);
-        // What is asked for is split; where it goes is told to every part.
-        let asked = target::Request::parse(&request.prompt);
         let Some(prompt) = split::prompt(&profile, &request.prompt, engine.context_tokens, 0) else {
             return Ok(whole(request, "the request does not fit the model's window"));
         };
-        let events = self.engine.complete(perform::request(&prompt, None), CancellationToken::new()).await?;
-        Ok(match split::parse(&collect(events).await?.text) {
-            Ok(parts) if parts.len() > 1 => {
-                let place = asked.path.map(|path| format!(" Put it into {path}.")).unwrap_or_default();
-                let parts = parts.into_iter().map(|part| format!("{}{place}", part.task));
-                let chained = |(index, input)| subtask(request, input, index);
-                DecomposeReply { subtasks: parts.enumerate().map(chained).collect(), fallback: None }
-            }
+        let schema = split::schema(&profile).filter(|_| engine.features.grammar);
+        let format = schema.map(|schema| Format::JsonSchema { schema });
+        let asked = CompletionRequest { format, ..perform::request(&prompt, None) };
+        let events = self.engine.complete(asked, CancellationToken::new()).await?;
+        let answer = collect(events).await?.text;
+        Ok(match planned(request, &answer) {
+            Ok(subtasks) if subtasks.len() > 1 => DecomposeReply { subtasks, fallback: None },
             Ok(_) => whole(request, "the request is one subtask"),
             Err(error) => whole(request, &error.to_string()),
         })
     }
 
-    /// `POST /escalate`: another look at code that failed.
+    /// `POST /escalate`: another look at code that failed, by the larger model where there is one.
     pub async fn escalate(&self, request: &EscalateRequest) -> Result<EscalateReply, Error> {
         let errors = request.error_history.last().map(String::as_str).unwrap_or_default();
         let language = &request.language;
         let user = format!("{}\n\n```{language}\n{}\n```\n{errors}", request.task, request.failed_code);
         let messages = vec![Message::system("You fix Python code."), Message::user(user)];
-        let events = self
-            .engine
-            .complete(CompletionRequest::new(messages, CODE_TOKENS), CancellationToken::new())
-            .await?;
-        let reply = collect(events).await?;
+        let mut asked = CompletionRequest::new(messages, CODE_TOKENS);
+        asked.model.clone_from(&self.larger);
+        let reply = collect(self.engine.complete(asked, CancellationToken::new()).await?).await?;
         let fenced = reply
             .text
             .split("```")
@@ -89,15 +100,35 @@ impl Decomposer for Inference {
     }
 }
 
-fn whole(request: &DecomposeRequest, why: &str) -> DecomposeReply {
-    DecomposeReply {
-        subtasks: vec![subtask(request, request.prompt.clone(), 0)],
-        fallback: Some(why.to_owned()),
-    }
+/// The subtasks of an answer, in an order that keeps what each needs.
+fn planned(
+    request: &DecomposeRequest,
+    answer: &str,
+) -> Result<Vec<DecomposedSubtask>, edgecoder_agent::Error> {
+    let everything = Scope::default();
+    let scope = request.scope.as_ref().unwrap_or(&everything);
+    let parts = split::place(split::parse(answer)?, scope, request.verifier.as_ref())?;
+    // What is asked for is split; where it goes is told to every part.
+    let place = target::Request::parse(&request.prompt).path;
+    let place = place.map(|path| format!(" Put it into {path}.")).unwrap_or_default();
+    let subtask = |part: split::Placed| {
+        let narrowed = request.scope.is_some() || part.scope != everything;
+        DecomposedSubtask {
+            depends_on: part.depends_on,
+            scope: narrowed.then_some(part.scope),
+            ..subtask(request, format!("{}{place}", part.task))
+        }
+    };
+    Ok(parts.into_iter().map(subtask).collect())
 }
 
-/// Part number `index`. Parts of one request mostly go into the same file, so each builds on the one before.
-fn subtask(request: &DecomposeRequest, input: String, index: usize) -> DecomposedSubtask {
+fn whole(request: &DecomposeRequest, why: &str) -> DecomposeReply {
+    let scope = request.scope.clone();
+    let subtask = DecomposedSubtask { scope, ..subtask(request, request.prompt.clone()) };
+    DecomposeReply { subtasks: vec![subtask], fallback: Some(why.to_owned()) }
+}
+
+fn subtask(request: &DecomposeRequest, input: String) -> DecomposedSubtask {
     let steps = u64::try_from(input.len() / 50).unwrap_or(u64::MAX);
     DecomposedSubtask {
         task_id: request.task_id.clone(),
@@ -106,6 +137,8 @@ fn subtask(request: &DecomposeRequest, input: String, index: usize) -> Decompose
         timeout_ms: 5_000_u64.saturating_add(steps.saturating_mul(1_000)).min(60_000),
         snapshot_ref: request.snapshot_ref.clone(),
         input,
-        depends_on: index.checked_sub(1).into_iter().collect(),
+        depends_on: Vec::new(),
+        scope: None,
+        verifier: request.verifier.clone(),
     }
 }

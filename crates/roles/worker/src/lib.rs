@@ -23,13 +23,14 @@ mod heartbeat;
 mod inference;
 mod journal;
 mod judge;
+pub mod models;
 mod perform;
 pub mod trace;
 mod worker;
 
 pub use config::{Config, Deps};
 pub use edgecoder_inference::codec;
-pub use edgecoder_inference::{CompletionRequest, Engine, EngineState, Error as InferenceError};
+pub use edgecoder_inference::{CompletionRequest, Engine, EngineState, Error as InferenceError, Event};
 pub use error::Error;
-pub use inference::{CountRequest, Inference};
+pub use inference::{CountRequest, Inference, Larger, Routed};
 pub use worker::Worker;

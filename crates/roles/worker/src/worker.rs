@@ -119,7 +119,11 @@ impl Worker {
         let mut pause = PAUSE;
         loop {
             match self.deps.engine.capabilities().await {
-                Ok(engine) => return vec![engine.model],
+                Ok(engine) => {
+                    // Work is only handed to a larger model where somebody says that it is there.
+                    let larger = self.config.larger_model.clone().filter(|model| *model != engine.model);
+                    return std::iter::once(engine.model).chain(larger).collect();
+                }
                 Err(error) if error.is_retryable() => tracing::debug!(%error, "the engine is not ready yet"),
                 Err(error) => {
                     tracing::error!(%error, "no model: this worker only judges");

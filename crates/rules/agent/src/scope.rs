@@ -110,6 +110,14 @@ pub fn is_test_path(path: &str) -> bool {
     TEST_SET.is_match(path)
 }
 
+/// Whether a patch may touch `path` without breaking the contract or deciding what the verifier does. For paths
+/// that a model proposes, so a path that could be read as a glob is none.
+pub fn may_touch(path: &str, scope: &Scope, verifier: Option<&Verifier>) -> bool {
+    let plain = !path.contains(['*', '?', '[', ']', '{', '}', '!', ',', '\\']);
+    let command = verifier.map_or("", |verifier| verifier.command.as_str());
+    plain && globs(&scope.allow).is_ok_and(|allowed| violation(path, scope, &allowed, command).is_none())
+}
+
 /// Checks a patch against the contract.
 pub fn check(patch: &Patch, scope: &Scope) -> Result<(), Vec<ScopeViolation>> {
     check_with_verifier(patch, scope, None)

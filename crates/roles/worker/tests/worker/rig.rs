@@ -104,6 +104,7 @@ impl Rig {
             public_key: self.key.public(),
             registration_token: None,
             max_concurrent: 2,
+            larger_model: None,
             session: session.into(),
             journals: self.journals(),
             shared_blobs: true,
