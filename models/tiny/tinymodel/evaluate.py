@@ -19,6 +19,8 @@ from tinymodel.engine import SEQUENCES, Engine
 FOLDER = Path(__file__).parent.parent
 TEMPERATURE = 0.8
 REPAIRS = 4
+# samples of every hand-written request
+FEW = 8
 
 
 def pass_at(drawn: int, right: int, k: int) -> float:
@@ -140,9 +142,9 @@ class Measuring:
             right += passed
             if not passed and prefilled:
                 self.failed.append(f"{request.task_id}\n{request.request}\n--- got\n{begun + greedy}\n")
-            drawn = self._sampled(prompt + begun, 16)
+            drawn = self._sampled(prompt + begun, FEW)
             counts.append(sum(request.passed(judge.code_of(begun + answer)) for answer in drawn))
-        return {"n": len(requests), "right": right, **_pass_rates(counts, 16, (1, 8))}
+        return {"n": len(requests), "right": right, **_pass_rates(counts, FEW, (1, 8))}
 
 
 def _pass_rates(counts: list[int], drawn: int, ks: tuple[int, ...]) -> dict[str, float]:
@@ -179,8 +181,8 @@ def main() -> None:
         "second_turn": lambda: measuring.second_turn(samples_of("allowed", 150), samples_of("held", 150)),
         "split": lambda: measuring.splits(samples_of("split", 150)),
         "generated_faults": lambda: measuring.generated_faults(samples_of("repair", 150)),
-        "held_sampled": lambda: measuring.sampled(samples_of("held", 150)),
-        "own_failures": lambda: measuring.repairs(samples_of("held", 400) + samples_of("allowed", 400)),
+        "held_sampled": lambda: measuring.sampled(samples_of("held", 100)),
+        "own_failures": lambda: measuring.repairs(samples_of("held", 300) + samples_of("allowed", 300)),
     }
     results = json.loads(given.out.read_text()) if given.out.exists() and given.only else {}
     for name, measure in measures.items():

@@ -12,7 +12,7 @@ from tinymodel.corpus import classes, composed, everyday, kinds, names, request
 from tinymodel.corpus.composed.family import UNDEFINED, Choice, Family, Told
 from tinymodel.corpus.execution import Call, failure
 
-SHARE_EVERYDAY = 0.52
+SHARE_EVERYDAY = 0.58
 SHARE_CLASSES = 0.03
 LONGEST = 90
 LONGEST_NAME = 46
