@@ -25,6 +25,8 @@ const MEMORY: &str = "memory";
 const PIDS: &str = "pids";
 const SHARE: &str = "share";
 const ACCOUNT: &str = "account";
+/// Lists the processes of a group.
+const MEMBERS: &str = "cgroup.procs";
 /// Half of what a group has by default, so that the node goes first when both want a core.
 const SHARES_V1: u64 = 512;
 const SHARES_V2: u64 = 50;
@@ -75,13 +77,31 @@ impl Cgroup {
         self.groups.iter().map(|group| group.folder.as_path()).collect()
     }
 
-    /// Moves `pid` in, and makes sure that it is.
+    /// The folders of version `version`, each once: one may hold several controllers.
+    fn folders_of(&self, version: u8) -> BTreeSet<&Path> {
+        let groups = self.groups.iter().filter(|group| group.version == version);
+        groups.map(|group| group.folder.as_path()).collect()
+    }
+
+    /// Goes in, so that what is cloned now is born inside. Only for version 1, where moving oneself takes no lock
+    /// of the whole machine, and moving somebody else waits for it, many milliseconds at times.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        self.folders_of(1).into_iter().try_for_each(move_self)
+    }
+
+    /// Comes out again, to the group this process was in.
+    pub(super) fn leave(&self) -> io::Result<()> {
+        self.folders_of(1).into_iter().filter_map(Path::parent).try_for_each(move_self)
+    }
+
+    /// Moves `pid` in where it was not born there, and makes sure everywhere that it is.
     pub(super) fn join(&self, pid: Pid) -> io::Result<()> {
         let pid = pid.as_raw_nonzero().to_string();
+        for folder in self.folders_of(2) {
+            fs::write(folder.join(MEMBERS), &pid)?;
+        }
         for folder in self.folders() {
-            let members = folder.join("cgroup.procs");
-            fs::write(&members, &pid)?;
-            if !fs::read_to_string(&members)?.lines().any(|line| line == pid) {
+            if !fs::read_to_string(folder.join(MEMBERS))?.lines().any(|line| line == pid) {
                 return Err(io::Error::other("the process did not enter the cgroup"));
             }
         }
@@ -134,6 +154,11 @@ impl Cgroup {
             ..Layers::default()
         }
     }
+}
+
+/// Moves the only thread of this process.
+fn move_self(group: &Path) -> io::Result<()> {
+    fs::write(group.join("tasks"), "0")
 }
 
 impl Drop for Cgroup {

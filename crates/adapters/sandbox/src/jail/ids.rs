@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, Signal, WaitOptions, getgid, getpid, getuid, pidfd_send_signal, waitpid};
+use rustix::process::{Pid, getgid, getpid, getuid};
 
 use super::sys::{self, Cloned};
 
@@ -65,11 +65,10 @@ impl Ids {
                 let _closed = rustix::io::read(&hold, &mut [0_u8; 1]);
                 std::process::exit(0)
             }
-            Cloned::Parent(pid, pidfd) => {
-                let opened = self.map_and_open(pid, uid, gid);
-                pidfd_send_signal(&pidfd, Signal::KILL)?;
-                waitpid(Some(pid), WaitOptions::empty())?;
-                opened
+            Cloned::Parent(pid, _pidfd) => {
+                // It ends by itself when `release` closes here; waiting for that would only cost a start's time, and
+                // whoever reaps us reaps it too.
+                self.map_and_open(pid, uid, gid)
             }
         }
     }

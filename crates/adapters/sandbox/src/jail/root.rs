@@ -129,9 +129,10 @@ pub(super) fn build(
     scratch(spec, ids).during("mounting the scratch space")?;
     let overlays = trip(&spec.faults, Fault::Overlay).is_ok();
     let (overlay, files) = job(lower, &sources.job, files, overlays).during("mounting the tree")??;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").during("reading the mounts")?;
     let mut lock_isolation = true;
     for tree in &sources.trees {
-        let shown = show(tree, overlays).during(format!("mounting {}", tree.at.display()))?;
+        let shown = show(tree, overlays, &mounts).during(format!("mounting {}", tree.at.display()))?;
         lock_isolation &= shown;
     }
     small_mounts(sources).during("mounting devices")?;
@@ -261,13 +262,13 @@ fn leave_scaffold(with_lower: bool) -> io::Result<()> {
 
 /// Shows one tree read-only. Says whether locks on its files are private: they are on an overlay of our own,
 /// on a plain bind every run would share them, and so have a channel.
-fn show(tree: &Tree, overlays: bool) -> io::Result<bool> {
+fn show(tree: &Tree, overlays: bool, mounts: &str) -> io::Result<bool> {
     let target = at(&tree.at);
     fs::create_dir_all(&target)?;
     let options = format!("lowerdir={}:{BASE}/.empty", through(&tree.folder).display());
     let options = std::ffi::CString::new(options)?;
     let flags = INERT | MountFlags::RDONLY;
-    let whole = overlays && !has_mounts_below(&tree.at)?;
+    let whole = overlays && !has_mounts_below(&tree.at, mounts);
     let overlay = whole && mount("overlay", &target, "overlay", flags, options.as_c_str()).is_ok();
     if !overlay {
         mount_bind_recursive(through(&tree.folder), &target)?;
@@ -287,11 +288,11 @@ fn show(tree: &Tree, overlays: bool) -> io::Result<bool> {
     Ok(overlay)
 }
 
-/// An overlay shows only one file system; trees that span several are bound with all their mounts.
-fn has_mounts_below(path: &Path) -> io::Result<bool> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+/// An overlay shows only one file system; trees that span several are bound with all their mounts. `mounts` is a
+/// mountinfo.
+fn has_mounts_below(path: &Path, mounts: &str) -> bool {
     let mut points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
-    Ok(points.any(|point| point != path && point.starts_with(path)))
+    points.any(|point| point != path && point.starts_with(path))
 }
 
 fn small_mounts(sources: &Sources) -> io::Result<()> {

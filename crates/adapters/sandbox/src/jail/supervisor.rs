@@ -85,7 +85,14 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
     for namespace in [Fault::UserNamespace, Fault::NetNamespace, Fault::PidNamespace] {
         trip(&spec.faults, namespace).during("creating namespaces")?;
     }
-    match sys::clone(sys::NAMESPACES).during("creating namespaces")? {
+    cgroup.enter().during("entering the cgroup")?;
+    let cloned = sys::clone(sys::NAMESPACES).during("creating namespaces");
+    // The child stays, and everybody else must be out before the groups can go.
+    let out = match cloned {
+        Ok(Cloned::Child) => Ok(()),
+        Ok(Cloned::Parent(..)) | Err(_) => cgroup.leave().during("leaving the cgroup"),
+    };
+    match cloned? {
         Cloned::Child => {
             drop((go_write, news_read, job_here, cgroup.forget()));
             first::main(spec, Prepared { lower, files, ids, bounded, job: job_there }, go_read, news_write)
@@ -93,7 +100,7 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
         Cloned::Parent(pid, pidfd) => {
             drop((go_read, news_write, job_there, lower, files));
             let run = Run { pid, pidfd, cgroup, control, spec, job: job_here, go: go_write };
-            let cause = run.release(&ids).and_then(|()| run.watch(deadline));
+            let cause = out.and_then(|()| run.release(&ids)).and_then(|()| run.watch(deadline));
             run.end(cause, news_read)
         }
     }
