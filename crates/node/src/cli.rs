@@ -3,6 +3,7 @@
 mod apply;
 mod complete;
 mod context;
+mod eval;
 mod follow;
 mod freeze;
 mod ledger;
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     Apply(ApplyArgs),
     /// Go through a recorded attempt again, without a model
     Replay(ReplayArgs),
+    /// Measure a model with a suite of problems, run in the sandbox
+    Eval(Box<eval::EvalArgs>),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -374,6 +377,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
         Command::Review(args) => tasks::review(&context(&plain)?, args).await,
         Command::Apply(args) => apply::run(&context(&plain)?, args).await,
         Command::Replay(args) => replay::run(out, &args),
+        Command::Eval(args) => eval::run(&context(&plain)?, *args).await,
         Command::Completions { shell } => complete::completions(out, shell),
         Command::Man { out: folder } => complete::manual(out, folder.as_deref()),
         Command::Reference { out } => complete::reference(&out),

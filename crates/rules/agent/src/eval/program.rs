@@ -46,11 +46,15 @@ fn body_of(answer: &str) -> String {
     answer.lines().take_while(inside).map(|line| format!("{line}\n")).collect()
 }
 
-/// The reference solution, if the suite has one.
+/// The reference solution, if the suite has one: a body to go on with, or the whole function.
 pub fn canonical(task: &Task) -> Option<String> {
     match task {
-        Task::Complete { prompt, canonical_solution, .. } => {
-            canonical_solution.as_ref().map(|body| format!("{prompt}{body}"))
+        Task::Complete { prompt, entry_point, canonical_solution, .. } => {
+            let solution = canonical_solution.as_ref()?;
+            let whole = Outline::of(solution).find(entry_point, None).is_some();
+            // what stands before the function may be imports that it needs
+            let head = Outline::of(prompt).find(entry_point, None).map_or(0, |found| found.span.start);
+            Some(format!("{}{solution}", if whole { &prompt[..head] } else { prompt }))
         }
         Task::Request { canonical_solution, .. } => canonical_solution.clone(),
         Task::Repository { .. } => None,
@@ -121,6 +125,19 @@ mod tests {
     fn the_last_word_stands_behind_the_test() {
         let program = program(&task(), &canonical(&task()).unwrap(), "T1").unwrap();
         assert!(program.ends_with("check(half)\n__import__('sys').stdout.write('\\nT1\\n')\n"), "{program}");
+    }
+
+    #[test]
+    fn a_reference_is_a_body_or_the_whole_function() {
+        let body = canonical(&task()).unwrap();
+        assert_eq!(
+            body,
+            "import math\n\n\ndef half(n):\n    \"\"\"Return half of n.\"\"\"\n    return n / 2\n"
+        );
+        let Task::Complete { prompt, entry_point, test, .. } = task() else { panic!("another form") };
+        let canonical_solution = Some("def half(n):\n    return n * 0.5\n".to_owned());
+        let whole = canonical(&Task::Complete { prompt, entry_point, canonical_solution, test }).unwrap();
+        assert_eq!(whole, "import math\n\n\ndef half(n):\n    return n * 0.5\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use crate::python::Outline;
 use crate::syntax::{clip, is_identifier};
 
 /// Longest line, bytes: tests of well-known suites have some hundred kilobytes.
@@ -151,12 +152,17 @@ fn problem(line: &str, number: usize) -> Result<Problem, BadLine> {
     let task = match (line.prompt, line.repo, line.request) {
         (Some(_), Some(_), _) => return Err(BadLine::Both("prompt", "repo")),
         (Some(_), None, Some(_)) => return Err(BadLine::Both("prompt", "request")),
-        (Some(prompt), None, None) => Task::Complete {
-            prompt: filled(Some(prompt), "prompt")?,
-            entry_point: entry_point(line.entry_point)?,
-            canonical_solution: line.canonical_solution,
-            test: filled(line.test, "test")?,
-        },
+        (Some(prompt), None, None) => {
+            let prompt = filled(Some(prompt), "prompt")?;
+            let entry_point = entry_point(line.entry_point)?;
+            let (canonical_solution, test) = (line.canonical_solution, filled(line.test, "test")?);
+            // Some suites use HumanEval's fields for requests in English: there is no code to go on from.
+            if Outline::of(&prompt).find(&entry_point, None).is_some() {
+                Task::Complete { prompt, entry_point, canonical_solution, test }
+            } else {
+                Task::Request { request: prompt, entry_point, canonical_solution, test }
+            }
+        }
         (None, Some(repo), request) => Task::Repository {
             repo: filled(Some(repo), "repo")?,
             request: filled(request, "request")?,
@@ -223,5 +229,8 @@ mod tests {
         assert_eq!(suite.problems[0].task.entry_point(), Some("f"));
         assert_eq!(suite.problems[1].id, "line-2");
         assert_eq!(suite.problems[1].task.entry_point(), None);
+        let english = r#"{"prompt": "Add two numbers.", "entry_point": "add", "test": "t"}"#;
+        let suite = Suite::parse("s", english).unwrap();
+        assert!(matches!(suite.problems[0].task, Task::Request { .. }));
     }
 }
