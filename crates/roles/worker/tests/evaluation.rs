@@ -138,14 +138,14 @@ async fn every_way_to_fail_has_its_class() {
 #[tokio::test(flavor = "multi_thread")]
 async fn samples_differ_by_their_seed_and_repeat_with_it() {
     let answer = |request: &CompletionRequest| {
-        let passes = request.seed % 2 == 0;
+        let passes = request.seed.is_multiple_of(2);
         Ok(format!("```python\ndef f():\n    return {}\n```", u8::from(passes)))
     };
     let report = run(config(Solutions::Model, 8), ONE, vec![ScriptedEngine::new().otherwise(answer)]).await;
     let samples = &report.problems[0].samples;
     assert_eq!(samples.iter().map(|sample| sample.index).collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
     for sample in samples {
-        assert_eq!(sample.passed, sample.seed % 2 == 0);
+        assert_eq!(sample.passed, sample.seed.is_multiple_of(2));
     }
     let again = run(config(Solutions::Model, 8), ONE, vec![ScriptedEngine::new().otherwise(answer)]).await;
     let seeds =
