@@ -355,6 +355,15 @@ pub(crate) struct EngineArgs {
     /// Threads
     #[arg(long)]
     pub(crate) threads: Option<u32>,
+    /// Requests decoded together
+    #[arg(long)]
+    pub(crate) slots: Option<u32>,
+    /// Layers on a graphics card
+    #[arg(long)]
+    pub(crate) gpu_layers: Option<u32>,
+    /// GGUF file that guesses ahead
+    #[arg(long)]
+    pub(crate) draft: Option<PathBuf>,
 }
 
 /// Does what was typed.

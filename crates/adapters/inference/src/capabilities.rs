@@ -48,7 +48,7 @@ impl fmt::Display for Capabilities {
         let Device { kind, name, gpu_layers, threads } = &self.device;
         match kind {
             DeviceKind::Unknown => write!(f, "{}", self.engine)?,
-            DeviceKind::Cpu => write!(f, "{name}, {threads} threads")?,
+            DeviceKind::Cpu => write!(f, "{name}, {threads} thread{}", if *threads == 1 { "" } else { "s" })?,
             DeviceKind::Gpu | DeviceKind::IntegratedGpu => write!(f, "{name}, {gpu_layers} layers on it")?,
         }
         if let Some(speed) = self.speed {

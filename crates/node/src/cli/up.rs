@@ -53,12 +53,9 @@ pub(super) async fn worker(context: Context, args: WorkerArgs) -> Result<Exit, E
 #[cfg(feature = "llama")]
 pub(super) fn engine(args: EngineArgs) -> Result<Exit, Error> {
     supervise::become_child();
-    let config = edgecoder_inference::serve::ServeConfig {
-        model: args.model,
-        context: args.context,
-        threads: args.threads,
-        ..Default::default()
-    };
+    let EngineArgs { model, context, threads, slots, gpu_layers, draft } = args;
+    let config =
+        edgecoder_inference::serve::ServeConfig { model, context, threads, slots, gpu_layers, draft };
     // The reason of a failure goes to the parent as a frame.
     let served = edgecoder_inference::serve::run_stdio(&config);
     Ok(if served.is_ok() { Exit::Done } else { Exit::Failed })

@@ -118,8 +118,12 @@ impl Found<'_> {
         if config.inference.context_tokens.is_some_and(|tokens| tokens < MIN_CONTEXT_TOKENS) {
             self.say("inference.context_tokens", format!("must be at least {MIN_CONTEXT_TOKENS}"));
         }
-        if config.inference.threads == Some(0) {
-            self.say("inference.threads", "must be at least 1".to_owned());
+        for (key, value) in
+            [("inference.threads", config.inference.threads), ("inference.slots", config.inference.slots)]
+        {
+            if value == Some(0) {
+                self.say(key, "must be at least 1".to_owned());
+            }
         }
         if config.node.roles.is_empty() {
             self.say("node.roles", "must name at least one role".to_owned());

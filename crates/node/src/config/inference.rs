@@ -1,8 +1,9 @@
 //! `[inference]`: what runs the models, which model, and who may ask.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use edgecoder_base::{PublicKey, Secret};
 use edgecoder_inference::ollama::DEFAULT_URL;
@@ -110,6 +111,16 @@ pub(crate) struct InferenceConfig {
     /// Threads of the local engine. Default: one per processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) threads: Option<u32>,
+    /// Requests the local engine decodes together. Default: four.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) slots: Option<u32>,
+    /// Layers of the local engine's model on a graphics card. Default: all, where the build and the machine have
+    /// one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gpu_layers: Option<u32>,
+    /// Smaller GGUF file of the same vocabulary that guesses ahead for the local engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) draft_model_path: Option<PathBuf>,
     /// Providers that engine `auto` chooses from, the preferred first.
     pub(crate) order: Vec<ProviderKind>,
     /// Addresses looked at for model servers, besides the usual ports of this machine.
@@ -152,6 +163,9 @@ impl Default for InferenceConfig {
             api_key: None,
             context_tokens: None,
             threads: None,
+            slots: None,
+            gpu_layers: None,
+            draft_model_path: None,
             order: vec![Ollama, LmStudio, Vllm, LlamaServer, Openai, Local],
             servers: Vec::new(),
             auto_install: false,
@@ -168,6 +182,24 @@ impl Default for InferenceConfig {
 }
 
 impl InferenceConfig {
+    /// How this program is told to be the engine of `model`.
+    pub(crate) fn engine_args(&self, model: &Path) -> Vec<OsString> {
+        let mut args: Vec<OsString> = vec!["__engine".into(), "--model".into(), model.into()];
+        let numbers = [
+            ("--context", self.context_tokens),
+            ("--threads", self.threads),
+            ("--slots", self.slots),
+            ("--gpu-layers", self.gpu_layers),
+        ];
+        for (flag, value) in numbers {
+            args.extend(value.into_iter().flat_map(|value| [flag.into(), value.to_string().into()]));
+        }
+        if let Some(draft) = &self.draft_model_path {
+            args.extend(["--draft".into(), draft.into()]);
+        }
+        args
+    }
+
     /// Where the Ollama is: the configured server, unless that is one of another kind.
     pub(crate) fn ollama_url(&self) -> &str {
         let other = self.engine == EngineKind::Openai;

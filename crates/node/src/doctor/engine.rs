@@ -60,13 +60,13 @@ async fn file(context: &Context) -> Finding {
     let working = std::env::current_dir().unwrap_or_default();
     let path = model_file::locate(inference.model_path.as_deref(), &program, &working);
     let fix = "set inference.model_path to a GGUF file, or inference.engine to \"openai\"";
-    let megabytes = match readable(&path) {
-        Ok(megabytes) if in_use => Ok(megabytes),
-        Ok(megabytes) => loads(context).await.map(|()| megabytes),
+    let size = match readable(&path) {
+        Ok(megabytes) if in_use => Ok(format!("{megabytes} MiB; loaded by the running node")),
+        Ok(megabytes) => loads(context).await.map(|can| format!("{megabytes} MiB; {can}")),
         Err(why) => Err(why),
     };
-    match megabytes {
-        Ok(megabytes) => Finding::good("model", format!("{} ({megabytes} MiB)", path.display())),
+    match size {
+        Ok(size) => Finding::good("model", format!("{} ({size})", path.display())),
         Err(why) => Finding::bad("model", format!("{}: {why}", path.display()), fix),
     }
 }
@@ -82,8 +82,8 @@ fn readable(path: &Path) -> Result<u64, String> {
     Ok(length / (1024 * 1024))
 }
 
-/// Starts an engine as a node would, and ends it when it is ready.
-async fn loads(context: &Context) -> Result<(), String> {
+/// Starts an engine as a node would, and ends it when it is ready; tells what computes and how fast.
+async fn loads(context: &Context) -> Result<String, String> {
     // Only whether it loads: nothing is installed or chosen for that.
     let inference = InferenceConfig {
         engine: EngineKind::Local,
@@ -109,7 +109,7 @@ async fn loads(context: &Context) -> Result<(), String> {
     stop.cancel();
     while running.join_next().await.is_some() {}
     match ready {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(capabilities)) => Ok(capabilities.to_string()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("does not load within {} s", LOAD_TIMEOUT.as_secs())),
     }

@@ -147,7 +147,7 @@ fn larger(config: &InferenceConfig, maker: &Maker) -> Result<(Option<Larger>, Op
             EngineSpec::local(model, model_path.clone().unwrap_or_default())
         }
         EngineKind::Ollama => {
-            EngineSpec::server(ServerKind::Ollama, url.unwrap_or(config.ollama_url()), model)
+            EngineSpec::server(ServerKind::Ollama, url.unwrap_or_else(|| config.ollama_url()), model)
         }
         EngineKind::Openai => EngineSpec::server(ServerKind::Openai, url.unwrap_or_default(), model),
     };

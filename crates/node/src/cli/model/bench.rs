@@ -1,6 +1,5 @@
 //! `edgecoder model bench`: how fast a model is here, asked through the same seam as the agent asks it.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -107,13 +106,8 @@ async fn with_engine<T>(
 ) -> Result<T, Error> {
     let inference = &context.loaded.config.inference;
     let program = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
-    let mut args: Vec<OsString> = vec!["__engine".into(), "--model".into(), model.into()];
-    for (flag, value) in [("--context", inference.context_tokens), ("--threads", inference.threads)] {
-        if let Some(value) = value {
-            args.extend([flag.into(), value.to_string().into()]);
-        }
-    }
-    let (engine, supervisor) = IsolatedEngine::build(IsolateConfig::new(program, args));
+    let isolate = IsolateConfig::new(program, inference.engine_args(model));
+    let (engine, supervisor) = IsolatedEngine::build(isolate);
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     running.spawn(supervisor.run(stop.clone()));

@@ -1,6 +1,5 @@
 //! Builds the engine of a spec: a child of this program, or the client of a server.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,12 +31,7 @@ impl Maker {
     }
 
     fn local(&self, path: &Path) -> Driven {
-        let mut args: Vec<OsString> = vec!["__engine".into(), "--model".into(), path.into()];
-        for (flag, value) in [("--context", self.config.context_tokens), ("--threads", self.config.threads)] {
-            if let Some(value) = value {
-                args.extend([flag.into(), value.to_string().into()]);
-            }
-        }
+        let args = self.config.engine_args(path);
         let (engine, supervisor) = IsolatedEngine::build(IsolateConfig::new(&self.program, args));
         Driven::child(engine, supervisor)
     }

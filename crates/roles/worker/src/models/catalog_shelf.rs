@@ -155,11 +155,14 @@ fn steps(catalog: Arc<Catalog>, request: PullRequest, model: String) -> ShelfPul
 
 fn refused(model: &str, error: &CatalogError) -> Error {
     let (path, words) = (model.to_owned(), error.to_string());
-    match error {
-        CatalogError::Absent { .. } | CatalogError::NoFit { .. } | CatalogError::NotInstalled { .. } => {
-            Error::ModelMissing { path, fix: words }
-        }
-        _ => Error::ModelUnreadable { path, reason: words },
+    let missing = matches!(
+        error,
+        CatalogError::Absent { .. } | CatalogError::NoFit { .. } | CatalogError::NotInstalled { .. }
+    );
+    if missing {
+        Error::ModelMissing { path, fix: words }
+    } else {
+        Error::ModelUnreadable { path, reason: words }
     }
 }
 

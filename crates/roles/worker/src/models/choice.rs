@@ -158,7 +158,7 @@ mod tests {
         check(&[tiny.clone(), one(ollama, 3, Some(1.0), None)], "local");
         check(&[tiny.clone(), one(ollama, 3, Some(20.0), Some("it broke off"))], "local");
         check(&[one(studio, 3, Some(90.0), None), one(ollama, 3, Some(20.0), None)], "ollama");
-        check(&[tiny.clone(), one(ollama, 2, Some(20.0), None)], "ollama");
+        check(&[tiny, one(ollama, 2, Some(20.0), None)], "ollama");
         check(&[one(ollama, 3, None, None)], "local");
         check(&[], "local");
     }
