@@ -34,6 +34,8 @@ class Engine:
         context.n_seq_max = SEQUENCES
         context.n_threads = context.n_threads_batch = threads
         context.kv_unified = True
+        # flash attention rounds to f16 inside; the comparison with the trainer needs the exact one
+        context.flash_attn_type = 0
         # the default f16 cache alone hides differences of 0.01 from the trainer
         context.type_k = context.type_v = 0
         self.context = llama_cpp.llama_init_from_model(self.model, context)

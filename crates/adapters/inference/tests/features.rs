@@ -61,9 +61,9 @@ fn held_to(format: Format, seed: u64) -> CompletionRequest {
 async fn what_it_can_do_is_read_back() {
     let capabilities = start(&tiny(), &[]).engine.capabilities().await.unwrap();
     let window = capabilities.window.unwrap();
-    assert_eq!((window.trained_tokens, window.bound, window.shared_tokens), (512, Bound::Trained, 2048));
-    // 6 layers, 2 heads of 64 numbers for key and value each, two bytes a number.
-    assert_eq!(window.token_bytes, 6 * 2 * (64 + 64) * 2);
+    assert_eq!((window.trained_tokens, window.bound, window.shared_tokens), (1024, Bound::Trained, 4096));
+    // 8 layers, 2 heads of 64 numbers for key and value each, two bytes a number.
+    assert_eq!(window.token_bytes, 8 * 2 * (64 + 64) * 2);
     let speed = capabilities.speed.unwrap();
     assert!(speed.output_us_per_token > 0 && speed.output_tokens_per_s() > 1.0, "{speed:?}");
     let features = capabilities.features;
@@ -236,7 +236,7 @@ async fn a_conversation_is_shortened_only_when_asked_and_says_so() {
     let running = start(&tiny(), &[]);
     let mut request = add();
     request.messages.insert(1, Message::user("again?"));
-    request.messages.insert(2, Message::assistant("def add(a, b):\n    return a + b\n".repeat(40)));
+    request.messages.insert(2, Message::assistant("def add(a, b):\n    return a + b\n".repeat(80)));
     request.messages.insert(3, Message::tool("passed"));
     let refused = running.reply(request.clone()).await;
     assert!(matches!(refused, Err(Error::ContextOverflow { .. })), "{refused:?}");
@@ -244,7 +244,7 @@ async fn a_conversation_is_shortened_only_when_asked_and_says_so() {
     let events = running.events(request.clone()).await.unwrap();
     let Some(Event::Compacted { compaction }) = events.first() else { panic!("{events:?}") };
     assert_eq!(compaction.shortened, [2]);
-    assert!(compaction.tokens_before > 512 && compaction.tokens_after < 512, "{compaction:?}");
+    assert!(compaction.tokens_before > 1024 && compaction.tokens_after < 1024, "{compaction:?}");
     assert_eq!(events[1], Event::Started { prompt_tokens: compaction.tokens_after });
     compaction.apply(&mut request.messages);
     assert_eq!(running.engine.count_tokens(request.prompt()).await, Ok(compaction.tokens_after));

@@ -67,7 +67,7 @@ fn rambling(seed: u64) -> CompletionRequest {
 async fn the_tiny_model_writes_a_function() {
     let running = start(&tiny(), "4");
     let capabilities = running.engine.capabilities().await.unwrap();
-    assert_eq!((capabilities.context_tokens, capabilities.slots), (512, 4));
+    assert_eq!((capabilities.context_tokens, capabilities.slots), (1024, 4));
     assert!(capabilities.model_hash.is_some());
     let reply = running.reply(add()).await.unwrap();
     assert!(reply.text.contains("def add("), "{}", reply.text);
@@ -92,13 +92,13 @@ async fn the_same_seed_gives_the_same_text() {
 async fn what_does_not_fit_is_refused_before_generating() {
     let running = start(&tiny(), "1");
     let mut request = add();
-    request.max_tokens = 500;
+    request.max_tokens = 1000;
     let error = running.reply(request).await.unwrap_err();
-    let Error::ContextOverflow { prompt_tokens, max_tokens: 500, context_tokens: 512 } = error else {
+    let Error::ContextOverflow { prompt_tokens, max_tokens: 1000, context_tokens: 1024 } = error else {
         panic!("{error:?}");
     };
     let mut request = add();
-    request.max_tokens = 512 - prompt_tokens;
+    request.max_tokens = 1024 - prompt_tokens;
     assert!(running.reply(request).await.is_ok(), "what just fits is answered");
     running.stop().await;
 }
