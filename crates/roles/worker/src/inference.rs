@@ -74,7 +74,8 @@ impl Inference {
     pub async fn escalate(&self, request: &EscalateRequest) -> Result<EscalateReply, Error> {
         let errors = request.error_history.last().map(String::as_str).unwrap_or_default();
         let language = &request.language;
-        let user = format!("{}\n\n```{language}\n{}\n```\n{errors}", request.task, request.failed_code);
+        let user =
+            format!("{}\n\n```{language}\n{}\n```\nTest failed: {errors}", request.task, request.failed_code);
         let messages = vec![Message::system("You fix Python code."), Message::user(user)];
         let mut asked = CompletionRequest::new(messages, CODE_TOKENS);
         asked.model.clone_from(&self.larger);

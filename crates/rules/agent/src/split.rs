@@ -12,8 +12,8 @@ use crate::budget::{TOKENS_PER_MESSAGE, estimate};
 use crate::profile::Flow;
 use crate::{Error, Message, Profile, Prompt, Role, scope};
 
-/// Tokens for the answer; six functions, the most the tiny model was trained on, need fewer.
-const ANSWER_TOKENS: u32 = 320;
+/// Tokens for the answer; ten functions, the most that are taken, need fewer.
+const ANSWER_TOKENS: u32 = 480;
 /// Most parts taken from one answer.
 pub const MAX_PARTS: usize = 10;
 /// Most paths a part may name: a part that needs more is not a part.

@@ -55,6 +55,13 @@ fn a_request_is_taken_apart() {
         None,
         "Write a function total(xs) that returns sum(xs).",
     );
+    check(
+        "is_even(n): whether n is even, in numbers.py",
+        Some("is_even"),
+        Some("n"),
+        Some("numbers.py"),
+        "is_even(n): whether n is even",
+    );
     check("Return the largest of len(xs) and 3", None, None, None, "Return the largest of len(xs) and 3");
     check("Fix the failing test in tests/test_a.py", None, None, None, "Fix the failing test");
     check(

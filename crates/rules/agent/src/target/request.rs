@@ -172,6 +172,11 @@ fn wording(text: &str) -> String {
     let out = DANGLING.replace_all(&out, "$1$2");
     let out =
         out.trim().trim_start_matches([':', ',', ';', '-', ' ']).trim_end_matches([',', ';', ':']).trim();
+    // A request may begin with the function itself: `is_even(n): …` is a name, not a sentence.
+    let word = out.split(' ').next().unwrap_or_default();
+    if word.contains(['(', ':', '`']) || looks_like_code(word.trim_end_matches(['.', ','])) {
+        return out.to_owned();
+    }
     let mut chars = out.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect::<String>())
 }
