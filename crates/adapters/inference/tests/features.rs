@@ -236,7 +236,7 @@ async fn a_conversation_is_shortened_only_when_asked_and_says_so() {
     let running = start(&tiny(), &[]);
     let mut request = add();
     request.messages.insert(1, Message::user("again?"));
-    request.messages.insert(2, Message::assistant("def add(a, b):\n    return a + b\n".repeat(80)));
+    request.messages.insert(2, Message::assistant("def add(a, b):\n    return a + b\n".repeat(100)));
     request.messages.insert(3, Message::tool("passed"));
     let refused = running.reply(request.clone()).await;
     assert!(matches!(refused, Err(Error::ContextOverflow { .. })), "{refused:?}");
