@@ -69,30 +69,43 @@ impl Trees {
         build::check(manifest)?;
         let hash = manifest.hash();
         let path = self.dir.join(hash.to_string());
-        let lock_path = self.lock_path(&hash.to_string());
-        loop {
-            let shared = Lock::shared(&lock_path)?;
-            let present = fs::symlink_metadata(&path).is_ok();
-            if present && build::is_whole(&path, manifest) {
-                touch(&path)?;
-                return Ok(Tree { path, hash, _shared: shared });
-            }
+        let shared = Lock::shared(&self.lock_path(&hash.to_string()))?;
+        let shared = if build::is_whole(&path, manifest) {
+            shared
+        } else {
             drop(shared);
-            let _exclusive = if present {
-                // Damaged. Whoever holds it must not have it pulled from under them.
-                Lock::try_exclusive(&lock_path)?.ok_or_else(|| Error::DamagedTree { path: path.clone() })?
-            } else {
-                Lock::exclusive(&lock_path)?
-            };
-            let _building = Lock::shared(&self.lock_path(BUILDING))?;
-            if fs::symlink_metadata(&path).is_ok() {
-                if build::is_whole(&path, manifest) {
-                    continue;
-                }
-                self.remove(&path)?;
-            }
-            build::build(&path, &self.dir.join(STAGING), manifest, blobs)?;
+            // Builders queue on a lock of their own: who waited for the users' lock would wait until the
+            // last of those who already have the tree lets it go.
+            let lock_path = self.lock_path(&format!("{hash}.build"));
+            let builder = Lock::exclusive(&lock_path)?;
+            let built = self.build(&path, manifest, blobs);
+            builder.retire(&lock_path)?;
+            built?
+        };
+        touch(&path)?;
+        Ok(Tree { path, hash, _shared: shared })
+    }
+
+    /// Builds what is absent or damaged, for a caller who is the only builder of this tree, and returns the
+    /// users' lock, held since before the tree appeared: eviction never comes in between.
+    fn build(&self, path: &Path, manifest: &Manifest, blobs: &dyn Blobs) -> Result<Lock, Error> {
+        let lock_path = self.lock_path(&manifest.hash().to_string());
+        let _building = Lock::shared(&self.lock_path(BUILDING))?;
+        let mut shared = Lock::shared(&lock_path)?;
+        if build::is_whole(path, manifest) {
+            return Ok(shared);
         }
+        if fs::symlink_metadata(path).is_ok() {
+            drop(shared);
+            // Damaged. Whoever holds it must not have it pulled from under them.
+            let alone = Lock::try_exclusive(&lock_path)?
+                .ok_or_else(|| Error::DamagedTree { path: path.to_owned() })?;
+            self.remove(path)?;
+            drop(alone);
+            shared = Lock::shared(&lock_path)?;
+        }
+        build::build(path, &self.dir.join(STAGING), manifest, blobs)?;
+        Ok(shared)
     }
 
     /// Removes the longest unused trees until at most `max_bytes` remain, and returns how many bytes went.

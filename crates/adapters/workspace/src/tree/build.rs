@@ -108,12 +108,14 @@ fn same_size(entry: &FileEntry, found: u64) -> Result<(), Error> {
     Err(Error::SizeMismatch { path: entry.path.clone(), expected: entry.size, found })
 }
 
-/// Whether every file is there with its size: a power loss after the rename may have lost content.
+/// Whether the tree and every file are there, each with its size: a power loss after the rename may have
+/// lost content.
 pub(super) fn is_whole(tree: &Path, manifest: &Manifest) -> bool {
-    manifest.files.iter().all(|entry| {
-        fs::symlink_metadata(tree.join(&entry.path))
-            .is_ok_and(|meta| meta.is_file() && meta.len() == entry.size)
-    })
+    fs::symlink_metadata(tree).is_ok_and(|meta| meta.is_dir())
+        && manifest.files.iter().all(|entry| {
+            fs::symlink_metadata(tree.join(&entry.path))
+                .is_ok_and(|meta| meta.is_file() && meta.len() == entry.size)
+        })
 }
 
 /// Sum of the file sizes below `dir`; what cannot be read counts nothing.

@@ -52,6 +52,27 @@ fn concurrent_callers_get_one_tree() {
 }
 
 #[test]
+fn an_empty_snapshot_has_a_tree_too() {
+    let Cache { trees, blobs, dir: _dir } = cache();
+    let tree = trees.materialise(&Manifest { files: vec![] }, &blobs).unwrap();
+    assert!(tree.path().is_dir());
+}
+
+#[test]
+fn a_caller_who_came_during_the_build_does_not_wait_for_the_users() {
+    let Cache { trees, blobs, dir: _dir } = cache();
+    for round in 0..50 {
+        let wanted = manifest(&blobs, &[("a", &round.to_string())]);
+        let held = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| trees.materialise(&wanted, &blobs).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(held.len(), 4);
+    }
+}
+
+#[test]
 fn a_missing_or_lying_blob_leaves_no_tree() {
     let Cache { trees, blobs, dir } = cache();
     let absent = FileEntry { path: "a".into(), hash: BlobHash::of(b"absent"), size: 6, executable: false };
