@@ -3,8 +3,8 @@
 
 For every point a task is submitted and, after a random delay, the worker, the engine, the node, or all of them get
 SIGKILL. Then the task must still end as it should: proven and in review. Afterwards the ledger must verify, no
-lease epoch may have been granted or accepted twice, and every trace must replay, with at most one step repeated for
-each time it was taken up again.
+lease epoch may have been granted or accepted twice, every trace must replay, and an attempt that was taken up again
+must have repeated at most the one step that the crash cut short: the workers' logs say which steps were taken.
 
     scripts/chaos.py --seed 1 --points 200                 # one node on SQLite
     scripts/chaos.py --seed 1 --points 200 --postgres      # two coordinators on one PostgreSQL database
@@ -48,6 +48,8 @@ class Node:
         self.program, self.name = program, name
         self.data = folder / name
         self.env = dict(env, EDGECODER_DATA_DIR=str(self.data), NO_COLOR="1")
+        self.env["EDGECODER_TELEMETRY__JSON"] = "true"
+        self.env["EDGECODER_TELEMETRY__LOG"] = "info,edgecoder_worker=debug"
         for role in ("COORDINATOR", "INFERENCE", "CONTROL", "IDE", "PORTAL"):
             self.env[f"EDGECODER_{role}__PORT"] = "0"
         self.log = open(folder / f"{name}.log", "ab")
@@ -207,6 +209,28 @@ def check_ledger(nodes):
     return sum(granted.values())
 
 
+def check_steps(nodes):
+    """A lease goes on at the last step of the one before, or after it; returns steps taken and steps repeated."""
+    steps = collections.defaultdict(lambda: collections.defaultdict(list))
+    for node in nodes:
+        for line in pathlib.Path(node.log.name).read_text(errors="replace").splitlines():
+            if '"taking a step"' in line and line.startswith("{"):
+                fields = json.loads(line)
+                steps[fields["attempt"]][fields["epoch"]].append(fields["turn"])
+    taken = repeated = 0
+    for attempt, leases in steps.items():
+        reached = -1
+        for epoch, turns in sorted(leases.items()):
+            if turns[0] < reached or any(later != turn + 1 for turn, later in zip(turns, turns[1:])):
+                raise Failure(f"{attempt}: lease {epoch} took the steps {turns} when step {reached} was reached")
+            repeated += turns[0] == reached
+            taken += len(turns)
+            reached = turns[-1]
+    if not taken:
+        raise Failure("the logs name no step: nothing to check")
+    return taken, repeated
+
+
 def check_trace(node, task, folder):
     """The winning trace replays and begins once; returns how often it was taken up again."""
     trace = node.ask("task", "trace", task).stdout
@@ -260,10 +284,12 @@ def run(args, folder):
             if point % 20 == 0:
                 print(f"{point} points: killed {dict(killed)}, taken up again {resumed} times", flush=True)
         leases = check_ledger(nodes)
+        taken, repeated = check_steps(nodes)
         for node in nodes:
             node.stop()
         print(f"{args.points} of {args.points} tasks ended proven; {leases} leases, no epoch twice; ledger verifies;")
-        print(f"{resumed} attempts were taken up where they were left; no child survived its node")
+        print(f"{resumed} winning attempts were taken up where they were left; no child survived its node")
+        print(f"{taken} steps taken, {repeated} of them again after a crash, never more than one for each")
     finally:
         for node in nodes:
             if node.process is not None and node.process.poll() is None:

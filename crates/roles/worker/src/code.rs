@@ -49,6 +49,8 @@ impl CodeAttempt<'_> {
         let mut tested = None;
         loop {
             self.beat.phase(&phase(&agent, tested.as_ref()));
+            let Assignment { attempt, epoch, .. } = self.assignment;
+            tracing::debug!(%attempt, epoch, turn = journal.turns(), "taking a step");
             let performed = self.perform(&checkout, &step, &mut sandbox, &mut level);
             let observation = tokio::select! {
                 biased;

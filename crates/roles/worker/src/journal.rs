@@ -18,6 +18,7 @@ use crate::trace::{self, Line, Start};
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
+    turns: usize,
 }
 
 /// An attempt found half done.
@@ -68,7 +69,8 @@ impl Journal {
             // A line that was being written when the worker died is left out.
             let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
             let path = path_of(folder, attempt, epoch);
-            let journal = Self::begin(folder, path, whole, Line::Resumed { at: now, epoch })?;
+            let mut journal = Self::begin(folder, path, whole, Line::Resumed { at: now, epoch })?;
+            journal.turns = found.turns.len();
             return Ok(Some(Resumed { journal, agent, step }));
         }
         Ok(None)
@@ -79,7 +81,7 @@ impl Journal {
         fs::create_dir_all(folder).map_err(disk(doing))?;
         let mut file = File::create(&path).map_err(disk(doing))?;
         file.write_all(copied.as_bytes()).map_err(disk(doing))?;
-        let mut journal = Self { file, path };
+        let mut journal = Self { file, path, turns: 0 };
         journal.write(&[line])?;
         File::open(folder).and_then(|folder| folder.sync_data()).map_err(disk(doing))?;
         Ok(journal)
@@ -94,7 +96,13 @@ impl Journal {
     ) -> Result<(), Error> {
         let mut lines: Vec<Line> = events.into_iter().map(|event| Line::Event { at: now, event }).collect();
         lines.push(Line::Turn { at: now, entry: Box::new(entry) });
+        self.turns += 1;
         self.write(&lines)
+    }
+
+    /// How many turns the attempt has behind it, under all its leases: the number of the step it takes now.
+    pub(crate) fn turns(&self) -> usize {
+        self.turns
     }
 
     /// The whole text so far.
