@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::BlobHash;
 
+mod portable;
+
+pub use portable::PortablePaths;
+
 /// Bounds on what may be frozen; every list from outside has one.
 pub mod limits {
     /// Most files in one snapshot.
@@ -52,6 +56,9 @@ pub enum ManifestError {
     /// Paths must be sorted and unique; also no file may stand where a folder is needed.
     #[error("the manifest lists {0:?} twice or out of order, or both as file and folder")]
     Order(String),
+    /// Two names that are one where case does not count, or where letters are composed otherwise.
+    #[error("the manifest lists {0:?} and {1:?}, which are one file on some machines")]
+    Twins(String, String),
     /// A bound of `limits` is passed.
     #[error("the snapshot is too large: {0}")]
     TooLarge(String),
@@ -101,7 +108,12 @@ impl Manifest {
         if total > limits::MAX_TOTAL_BYTES {
             return Err(ManifestError::TooLarge(format!("{total} bytes in all")));
         }
-        self.no_file_is_a_folder()
+        self.no_file_is_a_folder()?;
+        let mut taken = PortablePaths::default();
+        self.files.iter().try_for_each(|file| {
+            let twins = |other: &str| ManifestError::Twins(other.to_owned(), file.path.clone());
+            taken.take(&file.path).map_err(twins)
+        })
     }
 
     /// The entry at `path`.
@@ -125,7 +137,7 @@ impl Manifest {
 }
 
 /// Whether `path` may be created below a fresh directory: relative, normal components, no control
-/// characters, no Windows forms, and not inside `.git`.
+/// characters, no Windows forms or devices, and not inside `.git`.
 pub fn is_safe_path(path: &str) -> bool {
     !path.is_empty()
         && path.len() <= limits::MAX_PATH_BYTES
@@ -138,6 +150,7 @@ pub fn is_safe_path(path: &str) -> bool {
                 && part.len() <= 255
                 && !part.ends_with(['.', ' '])
                 && !part.eq_ignore_ascii_case(".git")
+                && !portable::is_device(part)
         })
 }
 
@@ -207,9 +220,17 @@ mod tests {
             "C:x",
             "a\nb",
             "x./y",
+            "src/aux.c",
         ] {
             assert_eq!(check(&[path]), Err(ManifestError::UnsafePath(path.into())), "{path:?}");
         }
+    }
+
+    #[test]
+    fn names_that_differ_by_case_or_composition_only_are_refused() {
+        let twins = |a: &str, b: &str| Err(ManifestError::Twins(a.into(), b.into()));
+        assert_eq!(check(&["Makefile", "makefile"]), twins("Makefile", "makefile"));
+        assert_eq!(check(&["cafe\u{301}", "caf\u{e9}"]), twins("cafe\u{301}", "caf\u{e9}"));
     }
 
     #[test]

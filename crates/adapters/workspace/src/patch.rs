@@ -6,7 +6,7 @@ mod diff;
 
 use std::collections::BTreeMap;
 
-use edgecoder_base::snapshot::is_safe_path;
+use edgecoder_base::snapshot::{ManifestError, PortablePaths, is_safe_path};
 use edgecoder_base::{Blobs, Change, FileEntry, Manifest, Patch};
 
 use crate::Error;
@@ -24,7 +24,8 @@ pub fn check_against(patch: &Patch, manifest: &Manifest) -> Result<(), Error> {
             return Err(Error::Stale { path: change.path.clone() });
         }
     }
-    check_folders(patch, manifest)
+    check_folders(patch, manifest)?;
+    check_twins(patch, manifest)
 }
 
 /// The snapshot that `patch` makes of `manifest`. New contents become blobs; the manifest itself does not.
@@ -74,6 +75,25 @@ fn check_folders(patch: &Patch, manifest: &Manifest) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// A new file may not be one with another where case or composition of letters do not count.
+fn check_twins(patch: &Patch, manifest: &Manifest) -> Result<(), Error> {
+    let made: Vec<&str> = patch
+        .changes
+        .iter()
+        .filter(|change| change.before.is_none() && change.after.is_some())
+        .map(|change| change.path.as_str())
+        .collect();
+    if made.is_empty() {
+        return Ok(());
+    }
+    let mut taken = PortablePaths::default();
+    let kept = manifest.files.iter().map(|file| file.path.as_str());
+    kept.filter(|path| patch.get(path) != Some(None)).chain(made).try_for_each(|path| {
+        let twins = |other: &str| ManifestError::Twins(other.to_owned(), path.to_owned());
+        Ok(taken.take(path).map_err(twins)?)
+    })
 }
 
 /// Whether, after the patch, any file lies below `folder` (which ends with `/`).

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use edgecoder_base::snapshot::is_safe_path;
+use edgecoder_base::snapshot::{PortablePaths, is_safe_path};
 use edgecoder_base::{Omission, OmissionReason};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rustix::fs::{AtFlags, Dir, FileType};
@@ -73,7 +73,27 @@ pub(crate) fn walk(root: &Root, options: &FreezeOptions) -> Result<Listing, Erro
         walk.folder(&folder)?;
     }
     walk.listing.files.sort_unstable();
+    walk.listing.set_twins_apart();
     Ok(walk.listing)
+}
+
+impl Listing {
+    /// Of names that are one file on some machines the first stays.
+    fn set_twins_apart(&mut self) {
+        let files = std::mem::take(&mut self.files);
+        let mut taken = PortablePaths::default();
+        for path in &files {
+            let Err(other) = taken.take(path) else {
+                self.files.push(path.clone());
+                continue;
+            };
+            let detail = match other == path {
+                true => "is a folder on machines without case".to_owned(),
+                false => format!("is one with {other} on machines without case"),
+            };
+            self.omitted.push(Omission { path: path.clone(), reason: OmissionReason::UnsafePath, detail });
+        }
+    }
 }
 
 impl Walk<'_> {

@@ -21,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { id: "G05 readers that disagree", holds: no_archive_is_read },
     Case { id: "G06 bombs", holds: sizes_are_counted },
     Case { id: "G07 two headers", holds: no_archive_is_read },
+    Case { id: "G08 twins and devices", holds: twins_and_devices },
     Case { id: "G13 clone of a path of others", holds: nothing_is_cloned },
     Case { id: "G15 too deep, too long, too many", holds: bounds },
     Case { id: "G17 build files that run when read", holds: build_files },
@@ -94,6 +95,31 @@ fn entries_with_more_than_content() {
         let manifest = serde_json::to_vec(&serde_json::json!({ "files": [entry] })).unwrap();
         assert!(Manifest::from_bytes(&manifest).is_err(), "{extra}");
     }
+}
+
+/// Names that are one file, or a device, on the machine of the next peer.
+fn twins_and_devices() {
+    for paths in [
+        &["Makefile", "makefile"][..],
+        &["cafe\u{301}", "caf\u{e9}"],
+        &["LIB/x", "lib"],
+        &["a", "a"],
+        &["nul"],
+        &["src/aux.c"],
+        &["x."],
+    ] {
+        let manifest = Manifest { files: paths.iter().map(|path| entry(path)).collect() };
+        assert!(Manifest::from_bytes(&manifest.to_bytes()).is_err(), "{paths:?}");
+    }
+    let live = tempfile::tempdir().unwrap();
+    for name in ["Makefile", "makefile", "nul.txt", "plain"] {
+        fs::write(live.path().join(name), name).unwrap();
+    }
+    let frozen = freeze(live.path(), &FreezeOptions::default(), &Folder::new()).unwrap();
+    let kept: Vec<&str> = frozen.manifest.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(kept, ["Makefile", "plain"]);
+    let left: Vec<&str> = frozen.omitted.iter().map(|omission| omission.path.as_str()).collect();
+    assert_eq!(left, ["makefile", "nul.txt"]);
 }
 
 fn special_files() {

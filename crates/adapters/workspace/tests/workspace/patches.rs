@@ -39,6 +39,12 @@ fn a_patch_fits_exactly_or_not_at_all() {
         check(&[(path, None, Some("x"))], &unsafe_path(path));
     }
     check(&[("n", None, Some("x")), ("n", None, Some("y"))], &unsafe_path("n"));
+    let twins = "the snapshot or patch is not valid";
+    check(&[("A.py", None, Some("x"))], twins);
+    check(&[("D/B.py", None, Some("x"))], twins);
+    check(&[("\u{e9}", None, Some("x")), ("\u{e9}.txt", None, Some("x"))], "");
+    check(&[("e\u{301}", None, Some("x")), ("\u{e9}", None, Some("x"))], twins);
+    check(&[("A.py", None, Some("x")), ("a.py", Some("one\ntwo\n"), None)], "");
 }
 
 #[test]
