@@ -83,6 +83,24 @@ def test_faults_fail_and_say_how():
     assert found > 30
 
 
+def test_an_everyday_task_is_also_misunderstood():
+    random, wrong = Random(6), set()
+    for _ in range(40):
+        task = tasks.from_everyday(random)
+        code = task and task.mutated(random)
+        if code:
+            assert code.startswith((f"def {task.name}(", "import "))
+            wrong.add(failure(code, task.tests) is not None)
+    assert True in wrong
+
+
+def test_a_signature_alone_has_the_name_of_one_task():
+    assert everyday.says_all("harmonic_sum")
+    assert not everyday.says_all("total")
+    told = request.Wanted(Told("returns", "the sum"), "sum_all", ("xs",), ("ints",))
+    assert all("sum_all(xs" in request.bare(told, Random(seed)) for seed in range(30))
+
+
 def test_splits_are_lists_of_functions_that_the_request_names():
     random = Random(3)
     sizes = set()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinymodel import gguf_file, judge, pack, tokens
+from tinymodel import attention, gguf_file, judge, pack, tokens
 from tinymodel.corpus import samples
 from tinymodel.corpus_file import Corpus
 from tinymodel.decoder import Decoder, Layout, grown
@@ -26,6 +26,22 @@ def test_a_grown_decoder_computes_the_same():
     after.load_state_dict(grown(before.state_dict(), SMALL, wanted))
     ids = torch.randint(0, 1536, (2, 20))
     assert torch.allclose(before(ids), after(ids), atol=1e-6)
+
+
+@pytest.mark.skipif(attention.kernel() is None, reason="no compiler")
+@pytest.mark.parametrize(("batch", "length"), [(3, 1), (2, 32), (2, 64), (1, 97), (1, 416)])
+def test_the_attention_kernel_computes_what_pytorch_does(batch, length):
+    torch.manual_seed(length)
+
+    def computed(attend):
+        torch.manual_seed(length)
+        q, k, v = (torch.randn(batch, length, heads, 64, requires_grad=True) for heads in (4, 2, 2))
+        out = attend(q, k, v)
+        out.backward(torch.randn(out.shape))
+        return out, q.grad, k.grad, v.grad
+
+    for ours, theirs in zip(computed(attention.attend), computed(attention.pytorch_attend), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4)
 
 
 def test_shrinking_is_refused():

@@ -12,7 +12,7 @@ from torch import Tensor
 
 IGNORED = -100
 # lengths are padded to multiples of this, so that few shapes are compiled
-STRIDE = 32
+STRIDE = 16
 # samples sorted by length together: large enough for little padding, small enough to stay random
 CHUNK = 8192
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinymodel import attention
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -59,32 +61,27 @@ class Block(nn.Module):
         return F.rms_norm(x, (x.shape[-1],), weight, self.layout.epsilon)
 
     def project(self, x: Tensor, cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values as (batch, heads, positions, head width)."""
+        """Queries, keys and values as (batch, positions, heads, head width)."""
         n, (batch, length, _) = self.layout, x.shape
         h = self._norm(x, self.attn_norm)
         q = self.attn_q(h).view(batch, length, n.heads, n.head_width)
         k = self.attn_k(h).view(batch, length, n.key_heads, n.head_width)
         v = self.attn_v(h).view(batch, length, n.key_heads, n.head_width)
-        q = rotate(self._norm(q, self.attn_q_norm), cosine, sine).transpose(1, 2)
-        k = rotate(self._norm(k, self.attn_k_norm), cosine, sine).transpose(1, 2)
-        return q, k, v.transpose(1, 2)
+        q = rotate(self._norm(q, self.attn_q_norm), cosine, sine)
+        k = rotate(self._norm(k, self.attn_k_norm), cosine, sine)
+        return q, k, v
 
     def merge(self, x: Tensor, attended: Tensor) -> Tensor:
         """The stream after attention and the feed-forward layer."""
         batch, length, _ = x.shape
-        x = x + self.attn_output(attended.transpose(1, 2).reshape(batch, length, -1))
+        x = x + self.attn_output(attended.reshape(batch, length, -1))
         h = self._norm(x, self.ffn_norm)
         return x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
-
-    def widen(self, x: Tensor) -> Tensor:
-        """Keys or values repeated for the queries that share them."""
-        return x.repeat_interleave(self.layout.heads // self.layout.key_heads, 1)
 
     def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
         """One whole causal pass."""
         q, k, v = self.project(x, cosine, sine)
-        attended = F.scaled_dot_product_attention(q, self.widen(k), self.widen(v), is_causal=True)
-        return self.merge(x, attended)
+        return self.merge(x, attention.attend(q, k, v))
 
 
 class Decoder(nn.Module):

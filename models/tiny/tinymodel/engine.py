@@ -91,24 +91,41 @@ class Engine:
         random: np.random.Generator | None = None,
     ) -> list[str]:
         """`count` answers to one prompt; greedy at temperature 0."""
+        return self.answers_to([prompt], count, temperature, longest, random)[0]
+
+    def answers_to(
+        self,
+        prompts: list[str],
+        count: int = 1,
+        temperature: float = 0.0,
+        longest: int = 200,
+        random: np.random.Generator | None = None,
+    ) -> list[list[str]]:
+        """`count` answers to each of several prompts, all at a time; together at most as many as sequences."""
         llama_cpp.llama_memory_clear(self.memory, True)
-        ids = self.tokens(prompt)
-        self._decode([(token, position, 0, position == len(ids) - 1) for position, token in enumerate(ids)])
-        first = self._logits((len(ids) - 1) % BATCH).copy()
-        for sequence in range(1, count):
-            llama_cpp.llama_memory_seq_cp(self.memory, 0, sequence, -1, -1)
-        said: list[list[int]] = [[] for _ in range(count)]
-        following = {sequence: _picked(first, temperature, random) for sequence in range(count)}
-        position = len(ids)
+        following: dict[int, int] = {}
+        positions: dict[int, int] = {}
+        for at, prompt in enumerate(prompts):
+            ids, first = self.tokens(prompt), at * count
+            self._decode([(token, place, first, place == len(ids) - 1) for place, token in enumerate(ids)])
+            logits = self._logits((len(ids) - 1) % BATCH).copy()
+            for sequence in range(first, first + count):
+                if sequence > first:
+                    llama_cpp.llama_memory_seq_cp(self.memory, first, sequence, -1, -1)
+                following[sequence] = _picked(logits, temperature, random)
+                positions[sequence] = len(ids)
+        said: dict[int, list[int]] = {sequence: [] for sequence in following}
         while True:
             live = [sequence for sequence, token in following.items() if token != END and len(said[sequence]) < longest]
             for sequence in live:
                 said[sequence].append(following[sequence])
             if not live:
-                return [self.text(one) for one in said]
-            self._decode([(following[sequence], position, sequence, True) for sequence in live])
+                texts = [self.text(one) for one in said.values()]
+                return [texts[at : at + count] for at in range(0, len(texts), count)]
+            self._decode([(following[sequence], positions[sequence], sequence, True) for sequence in live])
             following = {s: _picked(self._logits(at), temperature, random) for at, s in enumerate(live)}
-            position += 1
+            for sequence in live:
+                positions[sequence] += 1
 
 
 def _picked(logits: np.ndarray, temperature: float, random: np.random.Generator | None) -> int:

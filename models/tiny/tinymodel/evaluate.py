@@ -21,6 +21,8 @@ TEMPERATURE = 0.8
 REPAIRS = 4
 # samples of every hand-written request
 FEW = 8
+# greedy answers that are computed at a time
+TOGETHER = 16
 
 
 def pass_at(drawn: int, right: int, k: int) -> float:
@@ -41,8 +43,7 @@ class Measuring:
     def greedy(self, held: list[Sample]) -> dict:
         """Greedy answers to single requests, by family."""
         right, seen, syntax = Counter(), Counter(), 0
-        for sample in held:
-            code = judge.code_of(self.engine.answers(chat_ml(sample.system, sample.user))[0])
+        for sample, code in zip(held, self._codes([chat_ml(s.system, s.user) for s in held]), strict=True):
             said = judge.said_of(sample, code)
             family = sample.key.split("'")[1]
             seen[family] += 1
@@ -54,6 +55,11 @@ class Measuring:
                 )
         families = {family: f"{right[family]}/{seen[family]}" for family in sorted(seen)}
         return {"n": len(held), "right": right.total(), "syntax_errors": syntax, "by_family": families}
+
+    def _codes(self, prompts: list[str]) -> list[str]:
+        """The greedy answers to many prompts, several at a time."""
+        groups = (prompts[at : at + TOGETHER] for at in range(0, len(prompts), TOGETHER))
+        return [judge.code_of(answers[0]) for group in groups for answers in self.engine.answers_to(group)]
 
     def sampled(self, held: list[Sample]) -> dict:
         """pass@k at the temperature of later attempts."""
@@ -71,10 +77,12 @@ class Measuring:
 
     def second_turn(self, first: list[Sample], held: list[Sample]) -> dict:
         """Held tasks as the second turn of a conversation."""
-        right = 0
-        for before, sample in zip(first, held, strict=False):
-            prompt = chat_ml(before.system, before.user) + before.answer + "<|im_end|>\n" + chat_ml(None, sample.user)
-            right += judge.said_of(sample, judge.code_of(self.engine.answers(prompt)[0])) is None
+        prompts = [
+            chat_ml(before.system, before.user) + before.answer + "<|im_end|>\n" + chat_ml(None, sample.user)
+            for before, sample in zip(first, held, strict=False)
+        ]
+        codes = self._codes(prompts)
+        right = sum(judge.said_of(sample, code) is None for sample, code in zip(held, codes, strict=False))
         return {"n": min(len(first), len(held)), "right": right}
 
     def repairs(self, tasks: list[Sample]) -> dict:
@@ -101,9 +109,8 @@ class Measuring:
 
     def generated_faults(self, faulty: list[Sample]) -> dict:
         """Repairs of faults that the generator made."""
-        right = sum(
-            judge.said_of(s, judge.code_of(self.engine.answers(chat_ml(s.system, s.user))[0])) is None for s in faulty
-        )
+        codes = self._codes([chat_ml(sample.system, sample.user) for sample in faulty])
+        right = sum(judge.said_of(sample, code) is None for sample, code in zip(faulty, codes, strict=True))
         return {"n": len(faulty), "right": right}
 
     def splits(self, requests: list[Sample]) -> dict:

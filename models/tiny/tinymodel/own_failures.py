@@ -16,11 +16,23 @@ import numpy as np
 
 from tinymodel import judge
 from tinymodel.corpus import samples
+from tinymodel.corpus.samples import Sample
 from tinymodel.engine import Engine
 
 TEMPERATURE = 0.9
-ANSWERS = 8
+# this many requests at a time, this many answers to each: together the sequences of the engine
+REQUESTS, ANSWERS = 8, 4
 LONGEST_MESSAGE = 220
+
+
+def _failures(sample: Sample, answers: list[str]) -> dict[str, str]:
+    """What each different failing answer's test says."""
+    found = {}
+    for code in map(judge.code_of, answers):
+        said = judge.said_of(sample, code)
+        if said is not None and len(said) <= LONGEST_MESSAGE:
+            found[code] = said
+    return found
 
 
 def main() -> None:
@@ -37,20 +49,16 @@ def main() -> None:
     asked = kept = 0
     with given.out.open("w") as out:
         while time.monotonic() < ends_at:
-            asked += 1
-            sample = samples.draw(random, "code")
-            seen: set[str] = set()
-            prompt = samples.chat_ml(sample.system, sample.user)
-            for answer in engine.answers(prompt, ANSWERS, TEMPERATURE, longest=150, random=numbers):
-                code = judge.code_of(answer)
-                said = judge.said_of(sample, code)
-                if said is None or code in seen or len(said) > LONGEST_MESSAGE:
-                    continue
-                seen.add(code)
-                kept += 1
-                user = samples.repair_prompt(sample.user, code, said)
-                system = samples.system_for("repair", random)
-                out.write(replace(sample, kind="repair", system=system, user=user, bad=code).as_json() + "\n")
+            drawn = [samples.draw(random, "code") for _ in range(REQUESTS)]
+            asked += len(drawn)
+            prompts = [samples.chat_ml(sample.system, sample.user) for sample in drawn]
+            answered = engine.answers_to(prompts, ANSWERS, TEMPERATURE, longest=150, random=numbers)
+            for sample, answers in zip(drawn, answered, strict=True):
+                for code, said in _failures(sample, answers).items():
+                    kept += 1
+                    user = samples.repair_prompt(sample.user, code, said)
+                    system = samples.system_for("repair", random)
+                    out.write(replace(sample, kind="repair", system=system, user=user, bad=code).as_json() + "\n")
     print(f"{asked} requests, {kept} failures")
 
 

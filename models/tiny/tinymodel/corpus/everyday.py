@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import shlex
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -113,3 +114,26 @@ def tasks() -> list[Everyday]:
 def usual_names() -> list[str]:
     """Every usual name of every task: naming another task so makes the text count, not the name."""
     return sorted({name for task in tasks() for name in task.names})
+
+
+@functools.lru_cache(maxsize=1)
+def _uses() -> Counter[str]:
+    return Counter(name for task in tasks() for name in set(task.names))
+
+
+def says_all(name: str) -> bool:
+    """Whether only one task is usually called so."""
+    return _uses()[name] == 1 and len(name) > 3
+
+
+@functools.lru_cache(maxsize=1)
+def _by_kinds() -> dict[tuple[str, ...], list[Everyday]]:
+    found: dict[tuple[str, ...], list[Everyday]] = {}
+    for task in tasks():
+        found.setdefault(tuple(map(kinds.known_as, task.kinds)), []).append(task)
+    return found
+
+
+def alike(task: Everyday) -> list[Everyday]:
+    """The tasks that take the same kinds of arguments."""
+    return _by_kinds()[tuple(map(kinds.known_as, task.kinds))]

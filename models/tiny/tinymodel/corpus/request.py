@@ -120,6 +120,12 @@ def write(wanted: Wanted, random: Random) -> str:
     return _spelled(text, wanted, random)
 
 
+def bare(wanted: Wanted, random: Random) -> str:
+    """A signature and nothing else: its name says it."""
+    lines, weights = frames()["bare", "call"]
+    return grammar.draw(random.choices(lines, weights)[0], random).format_map(_Parts(wanted, random))
+
+
 class _Parts(dict):
     """The parts of a frame, made when they are asked for."""
 

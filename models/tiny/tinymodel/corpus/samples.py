@@ -21,7 +21,7 @@ SYSTEMS = {
     "chat": "You are EdgeCoder.",
 }
 OTHER_SYSTEMS = ("You are a helpful assistant.", "You are EdgeCoder.", "You are a helpful coding assistant.")
-KINDS = {"code": 77, "repair": 7, "plan": 3, "codeplan": 2, "split": 6, "chat": 5}
+KINDS = {"code": 76, "repair": 12, "plan": 2, "codeplan": 1, "split": 4, "chat": 4}
 SHARE_EXAMPLE = 0.28
 
 

@@ -12,7 +12,9 @@ from tinymodel.corpus import classes, composed, everyday, kinds, names, request
 from tinymodel.corpus.composed.family import UNDEFINED, Choice, Family, Told
 from tinymodel.corpus.execution import Call, failure
 
-SHARE_EVERYDAY = 0.58
+SHARE_EVERYDAY = 0.55
+# a signature alone says what is wanted where its name is the name of one task
+SHARE_BARE = 0.06
 SHARE_CLASSES = 0.03
 LONGEST = 90
 LONGEST_NAME = 46
@@ -51,12 +53,12 @@ def draw(random: Random, *, want_held: bool = False) -> Task:
             return task
 
 
-def name_for(random: Random, usual: list[str]) -> str:
+def name_for(random: Random, usual: list[str], share: float = 0.34) -> str:
     """A usual name, another task's usual name so that the text counts and not the name, or any name."""
     chance = random.random()
-    if chance < 0.34:
+    if chance < share:
         return random.choice(usual)
-    return random.choice(everyday.usual_names()) if chance < 0.48 else names.function_name(random)
+    return random.choice(everyday.usual_names()) if chance < share + 0.13 else names.function_name(random)
 
 
 def arguments_for(random: Random, task: everyday.Everyday) -> list[str]:
@@ -74,7 +76,7 @@ def from_everyday(random: Random) -> Task | None:
     """An everyday task in one of its wordings; none when the drawn names collide."""
     task = random.choice(everyday.tasks())
     named = random.choices([2, 1, 0], [74, 17, 9])[0]
-    name = name_for(random, task.names) if named else task.names[0]
+    name = name_for(random, task.names, 0.47) if named else task.names[0]
     arguments = arguments_for(random, task) if named == 2 else list(task.arguments)
     if not _usable(name, arguments, task):
         return None
@@ -88,7 +90,8 @@ def from_everyday(random: Random) -> Task | None:
         tuple(known),
         task.result,
     )
-    text = request.write(wanted, random)
+    bare = named == 2 and name in task.names and everyday.says_all(name) and random.random() < SHARE_BARE
+    text = request.bare(wanted, random) if bare and not constants else request.write(wanted, random)
     if named == 2 and not all_in(arguments, text):
         # a person who hides the arguments leaves their names to the model: the task's own
         arguments = list(task.arguments)
@@ -96,7 +99,23 @@ def from_everyday(random: Random) -> Task | None:
             return None
     code = task.function(name, arguments, constants)
     tests = _everyday_tests(random, task, name, code)
-    return Task(text, code, tests, name, ("everyday", task.key), named) if len(tests) >= 2 else None
+    if len(tests) < 2:
+        return None
+    return Task(
+        text,
+        code,
+        tests,
+        name,
+        ("everyday", task.key),
+        named,
+        mutated=lambda rng: _misunderstood(task, rng, name, arguments),
+    )
+
+
+def _misunderstood(task: everyday.Everyday, random: Random, name: str, arguments: list[str]) -> str | None:
+    """The same task with other constants, or another task for the same arguments: what a model takes it for."""
+    other = task if task.constants and random.random() < 0.3 else random.choice(everyday.alike(task))
+    return other.function(name, arguments, other.constants_of(random)) if _usable(name, arguments, other) else None
 
 
 def _shown(random: Random, arguments: list[str], known: list[str], named: int) -> list[str]:

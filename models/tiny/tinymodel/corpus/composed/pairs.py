@@ -28,7 +28,7 @@ NO_REDUCTIONS = ("first", "last", "running", "firstk", "lastk")
 class Pairs(Family):
     """Two of the same."""
 
-    name, weight = "two", 6
+    name, weight = "two", 10
 
     def draw(self, random: Random, like: Choice | None = None) -> Choice:
         shape = like["shape"] if like else random.choice(["n", "z", "z", "set"])

@@ -19,7 +19,7 @@ WORDINGS = {
 class Quantifiers(Family):
     """Any, all, none."""
 
-    name, weight = "anyall", 5
+    name, weight = "anyall", 6
 
     def draw(self, random: Random, like: Choice | None = None) -> Choice:
         at = like["source"] if like else random.choice(["ints", "ints", "words", "chars", "digits", "values"])

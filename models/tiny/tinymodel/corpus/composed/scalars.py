@@ -18,7 +18,7 @@ PARTS = ("f", "f2", "m", "m2")
 class Scalars(Family):
     """One integer."""
 
-    name, weight = "scalar", 9
+    name, weight = "scalar", 11
 
     def draw(self, random: Random, like: Choice | None = None) -> Choice:
         shape = like["shape"] if like else random.choices(list(SHAPES), list(SHAPES.values()))[0]
