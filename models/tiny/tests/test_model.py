@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinymodel import attention, gguf_file, judge, pack, tokens
+from tinymodel import attention, form, gguf_file, judge, pack, tokens
 from tinymodel.corpus import samples
 from tinymodel.corpus_file import Corpus
 from tinymodel.decoder import Decoder, Layout, grown
@@ -42,6 +42,14 @@ def test_the_attention_kernel_computes_what_pytorch_does(batch, length):
 
     for ours, theirs in zip(computed(attention.attend), computed(attention.pytorch_attend), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+def test_signatures_are_told_from_mentions():
+    request = "Write add(a, b) that adds them, `twice(n: int)` for 2n, and mean(xs) by calling `total(xs)`."
+    assert [name for name, _ in form.signatures(request)] == ["add", "twice", "mean"]
+    assert '\\"Write a function twice(n: int) \\" text' not in form.grammar(request)
+    assert '"Write a function twice(n: int) " text' in form.grammar(request)
+    assert "part1" not in form.grammar("Write a module.")
 
 
 def test_shrinking_is_refused():

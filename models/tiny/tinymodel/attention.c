@@ -55,9 +55,14 @@ static void transpose(const float *from, int padded, float *to) {
     for (int d = 0; d < WIDTH; d++) to[(long)d * padded + i] = from[(long)i * WIDTH + d];
 }
 
+// the queries of a block, in whole rows of a product: what is padded behind the last is not computed
+static inline int used(int at, int length) {
+  return length - at >= BLOCK ? BLOCK : (length - at + ROWS - 1) / ROWS * ROWS;
+}
+
 // scores of one block of queries against all keys up to its end
-static void scores(const float *queries, const float *turned, int padded, int keys, float *to) {
-  for (int i = 0; i < BLOCK; i += ROWS)
+static void scores(const float *queries, const float *turned, int padded, int rows, int keys, float *to) {
+  for (int i = 0; i < rows; i += ROWS)
     for (int j = 0; j < keys; j += BLOCK)
       product(WIDTH, queries + i * WIDTH, WIDTH, 1, turned + j, padded, to + (long)i * padded + j, padded, 0);
 }
@@ -80,8 +85,9 @@ void attend(const float *q, const float *k, const float *v, float *o, float *log
       for (int h = kh * shared; h < (kh + 1) * shared; h++) {
         gather(q + ((long)b * length * heads + h) * WIDTH, (long)heads * WIDTH, length, padded, queries);
         for (int at = 0; at < length; at += BLOCK) {
-          scores(queries + (long)at * WIDTH, turned, padded, at + BLOCK, weights);
-          for (int i = 0; i < BLOCK; i++) {
+          const int rows = used(at, length);
+          scores(queries + (long)at * WIDTH, turned, padded, rows, at + BLOCK, weights);
+          for (int i = 0; i < rows; i++) {
             float *row = weights + (long)i * padded;
             const int seen = at + i + 1;
             float top = NEVER, total = 0;
@@ -94,9 +100,9 @@ void attend(const float *q, const float *k, const float *v, float *o, float *log
             memset(row + seen, 0, (at + BLOCK - seen) * sizeof(float));
             if (at + i < length) logs[((long)b * heads + h) * length + at + i] = top * scale + logf(total);
           }
-          for (int i = 0; i < BLOCK; i += ROWS)
+          for (int i = 0; i < rows; i += ROWS)
             product(at + i + ROWS, weights + (long)i * padded, padded, 1, values, WIDTH, out + i * WIDTH, WIDTH, 0);
-          for (int i = 0; i < BLOCK && at + i < length; i++)
+          for (int i = 0; i < rows && at + i < length; i++)
             memcpy(o + (((long)b * length + at + i) * heads + h) * WIDTH, out + i * WIDTH, WIDTH * sizeof(float));
         }
       }
@@ -131,10 +137,10 @@ void attend_backward(const float *q, const float *k, const float *v, const float
         gather(q + at_queries, stride, length, padded, queries);
         gather(go + at_queries, stride, length, padded, given);
         for (int at = 0; at < length; at += BLOCK) {
-          const int width = at + BLOCK;
-          scores(queries + (long)at * WIDTH, turned_keys, padded, width, weights);
-          scores(given + (long)at * WIDTH, turned_values, padded, width, slopes);
-          for (int i = 0; i < BLOCK; i++) {
+          const int width = at + BLOCK, rows = used(at, length);
+          scores(queries + (long)at * WIDTH, turned_keys, padded, rows, width, weights);
+          scores(given + (long)at * WIDTH, turned_values, padded, rows, width, slopes);
+          for (int i = 0; i < rows; i++) {
             float *row = weights + (long)i * padded, *slope = slopes + (long)i * padded;
             const int seen = at + i < length ? at + i + 1 : 0;
             if (seen) {
@@ -149,16 +155,16 @@ void attend_backward(const float *q, const float *k, const float *v, const float
             memset(row + seen, 0, (width - seen) * sizeof(float));
             memset(slope + seen, 0, (width - seen) * sizeof(float));
           }
-          for (int i = 0; i < BLOCK; i += ROWS)
+          for (int i = 0; i < rows; i += ROWS)
             product(at + i + ROWS, slopes + (long)i * padded, padded, 1, keys, WIDTH, out + i * WIDTH, WIDTH, 0);
-          for (int i = 0; i < BLOCK && at + i < length; i++)
+          for (int i = 0; i < rows && at + i < length; i++)
             memcpy(gq + at_queries + (at + i) * stride, out + i * WIDTH, WIDTH * sizeof(float));
-          for (int j = 0; j < width; j += ROWS) {
+          for (int j = 0; j < at + rows; j += ROWS) {
             // queries before the key see nothing of it
             const int from = j > at ? j - at : 0;
-            product(BLOCK - from, weights + (long)from * padded + j, 1, padded, given + (long)(at + from) * WIDTH,
+            product(rows - from, weights + (long)from * padded + j, 1, padded, given + (long)(at + from) * WIDTH,
                     WIDTH, value_sums + (long)j * WIDTH, WIDTH, 1);
-            product(BLOCK - from, slopes + (long)from * padded + j, 1, padded, queries + (long)(at + from) * WIDTH,
+            product(rows - from, slopes + (long)from * padded + j, 1, padded, queries + (long)(at + from) * WIDTH,
                     WIDTH, key_sums + (long)j * WIDTH, WIDTH, 1);
           }
         }

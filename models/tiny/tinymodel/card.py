@@ -49,14 +49,15 @@ def rows(results: dict) -> list[tuple[str, str]]:
                 f"{one['repair']:.1%} / {one['fresh']:.1%}",
             )
         )
-    if "split" in results:
-        one = results["split"]
-        found.append(
-            (
-                f"decompositions ({one['n']}): valid JSON / all names / word by word",
-                f"{one['valid']} / {one['names']} / {one['exact']}",
+    for name, what in (("split", "as they come"), ("split_constrained", "in the product's form")):
+        if name in results:
+            one = results[name]
+            found.append(
+                (
+                    f"decompositions ({one['n']}), {what}: valid JSON / all names / all descriptions",
+                    f"{one['valid']} / {one['names']} / {one.get('described', one['exact'])}",
+                )
             )
-        )
     return found
 
 

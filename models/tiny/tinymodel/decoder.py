@@ -71,17 +71,19 @@ class Block(nn.Module):
         k = rotate(self._norm(k, self.attn_k_norm), cosine, sine)
         return q, k, v
 
+    def attended(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        """What every position gathers from those before it."""
+        return attention.attend(*self.project(x, cosine, sine)).flatten(2)
+
     def merge(self, x: Tensor, attended: Tensor) -> Tensor:
         """The stream after attention and the feed-forward layer."""
-        batch, length, _ = x.shape
-        x = x + self.attn_output(attended.reshape(batch, length, -1))
+        x = x + self.attn_output(attended)
         h = self._norm(x, self.ffn_norm)
         return x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
 
     def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
         """One whole causal pass."""
-        q, k, v = self.project(x, cosine, sine)
-        return self.merge(x, attention.attend(q, k, v))
+        return self.merge(x, self.attended(x, cosine, sine))
 
 
 class Decoder(nn.Module):
@@ -110,13 +112,20 @@ class Decoder(nn.Module):
                 std = output_std if name in ("attn_output", "ffn_down") else self.layout.width**-0.5
                 nn.init.normal_(layer.weight, std=std)
 
-    def stream(self, ids: Tensor) -> Tensor:
-        """The normed stream before the output head."""
+    def stream(self, ids: Tensor, places: Tensor | None = None) -> Tensor:
+        """The normed stream before the output head; at the flat positions `places` alone where they are given.
+
+        The last block's feed-forward layer serves the positions whose logits are wanted and no others.
+        """
         x = self.embedding(ids)
-        cosine, sine = self.cosine[:, : ids.shape[1]], self.sine[:, : ids.shape[1]]
-        for block in self.blocks:
-            x = block(x, cosine.to(x.dtype), sine.to(x.dtype))
-        return F.rms_norm(x, (x.shape[-1],), self.output_norm, self.layout.epsilon)
+        cosine, sine = self.cosine[:, : ids.shape[1]].to(x.dtype), self.sine[:, : ids.shape[1]].to(x.dtype)
+        *earlier, last = self.blocks
+        for block in earlier:
+            x = block(x, cosine, sine)
+        attended = last.attended(x, cosine, sine)
+        if places is not None:
+            x, attended = x.flatten(0, 1)[places], attended.flatten(0, 1)[places]
+        return F.rms_norm(last.merge(x, attended), (x.shape[-1],), self.output_norm, self.layout.epsilon)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Logits at every position."""
@@ -124,8 +133,8 @@ class Decoder(nn.Module):
 
     def loss(self, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
         """Summed cross-entropy at the flat positions `places` alone: only the assistant's tokens are learned."""
-        stream = self.stream(ids).reshape(-1, self.layout.width)[places]
-        return F.cross_entropy(F.linear(stream, self.embedding.weight).float(), targets, reduction="sum")
+        logits = F.linear(self.stream(ids, places), self.embedding.weight)
+        return F.cross_entropy(logits.float(), targets, reduction="sum")
 
 
 def grown(weights: dict[str, Tensor], had: Layout, wanted: Layout) -> dict[str, Tensor]:

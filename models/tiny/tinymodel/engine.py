@@ -12,6 +12,8 @@ SEQUENCES = 32
 CONTEXT = 32 * 1024
 BATCH = 1024
 END = 2
+FIRST_ASKED = 32
+REFUSED = -1e30
 
 
 @llama_cpp.llama_log_callback
@@ -126,6 +128,38 @@ class Engine:
             following = {s: _picked(self._logits(at), temperature, random) for at, s in enumerate(live)}
             for sequence in live:
                 positions[sequence] += 1
+
+    def held_to(self, grammar: str, prompt: str, longest: int) -> str:
+        """The greedy answer among those that a grammar allows."""
+        llama_cpp.llama_memory_clear(self.memory, True)
+        rules = llama_cpp.llama_sampler_init_grammar(self.vocabulary, grammar.encode(), b"root")
+        if not rules:
+            raise ValueError("llama.cpp refuses the grammar")
+        ids, said = self.tokens(prompt), []
+        self._decode([(token, place, 0, place == len(ids) - 1) for place, token in enumerate(ids)])
+        token = self._allowed(rules, self._logits((len(ids) - 1) % BATCH))
+        while token != END and len(said) < longest:
+            llama_cpp.llama_sampler_accept(rules, token)
+            said.append(token)
+            self._decode([(token, len(ids) + len(said) - 1, 0, True)])
+            token = self._allowed(rules, self._logits(0))
+        llama_cpp.llama_sampler_free(rules)
+        return self.text(said)
+
+    def _allowed(self, rules: llama_cpp.llama_sampler_p, logits: np.ndarray) -> int:
+        """The likeliest token that the rules allow; first asked of a few, because asking is slow."""
+        order = np.argsort(-logits)
+        for likely in (order[:FIRST_ASKED], order):
+            room = (llama_cpp.llama_token_data * len(likely))()
+            for place, token in enumerate(likely):
+                room[place].id, room[place].logit = int(token), float(logits[token])
+            asked = llama_cpp.llama_token_data_array()
+            asked.data, asked.size, asked.selected, asked.sorted = room, len(likely), -1, True
+            llama_cpp.llama_sampler_apply(rules, ctypes.byref(asked))
+            found = [one.id for one in room if one.logit > REFUSED]
+            if found:
+                return found[0]
+        return END
 
 
 def _picked(logits: np.ndarray, temperature: float, random: np.random.Generator | None) -> int:
