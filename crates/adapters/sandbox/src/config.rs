@@ -13,8 +13,26 @@ pub enum Mode {
     /// Namespaces, limits and filters by our own launcher; Linux only.
     #[default]
     Process,
+    /// Containers of a Docker daemon; Linux only.
+    Docker,
     /// No confinement: the command runs as the node's user in a scratch copy. Level S0.
     None,
+}
+
+/// How the daemon of mode `docker` is reached, and what may run in its containers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DockerConfig {
+    /// The daemon's local socket. Whoever may use it is as good as the daemon's user; no payload ever sees it.
+    pub socket: PathBuf,
+    /// The image of every run: `sha256:…`, or a name that the daemon resolves to one. None: one of ours, by the tree.
+    pub image: Option<String>,
+}
+
+impl Default for DockerConfig {
+    fn default() -> Self {
+        Self { socket: PathBuf::from("/var/run/docker.sock"), image: None }
+    }
 }
 
 /// Settings of the sandbox.
@@ -24,7 +42,7 @@ pub struct Config {
     /// How executions are confined.
     pub mode: Mode,
     /// Whether an execution is refused when the sandbox cannot be built. When false it then runs
-    /// unconfined, and its report says level S0 and why.
+    /// unconfined, and its report says level S0 and why; in mode `docker` it is refused all the same.
     pub required: bool,
     /// Directories shown read-only at their own path, besides the system's: interpreters and compilers
     /// installed for one user, virtual environments.
@@ -34,11 +52,20 @@ pub struct Config {
     pub path: Vec<PathBuf>,
     /// The launcher. Default: `edgecoder-jail` beside the running program.
     pub jail: Option<PathBuf>,
+    /// The daemon of mode `docker` and its images.
+    pub docker: DockerConfig,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { mode: Mode::Process, required: true, tool_chains: Vec::new(), path: Vec::new(), jail: None }
+        Self {
+            mode: Mode::Process,
+            required: true,
+            tool_chains: Vec::new(),
+            path: Vec::new(),
+            jail: None,
+            docker: DockerConfig::default(),
+        }
     }
 }
 

@@ -19,6 +19,25 @@ pub enum Error {
     /// The job contradicts itself or asks for what no job may have.
     #[error("the job cannot run: {0}")]
     InvalidJob(String),
+    /// The image of mode `docker` is not there; it is never fetched.
+    #[error(
+        "the sandbox image {image} is not on this machine and is never fetched without you; build it with \
+         `make sandbox-images`, or load one you trust and name it in `sandbox.docker_image`"
+    )]
+    ImageMissing {
+        /// As it was asked for.
+        image: String,
+    },
+    /// The Docker daemon failed, or went away.
+    #[cfg(target_os = "linux")]
+    #[error("while {doing}")]
+    Daemon {
+        /// What we were doing.
+        doing: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<bollard::errors::Error>,
+    },
     /// The launcher could not be started or talked to.
     #[error("while {doing} of the sandbox launcher")]
     Launcher {
@@ -47,7 +66,13 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Launcher { .. } | Self::NoReport { .. } | Self::Scratch(_) => true,
-            Self::Unavailable { .. } | Self::Unsupported | Self::InvalidJob(_) | Self::Cancelled => false,
+            #[cfg(target_os = "linux")]
+            Self::Daemon { .. } => true,
+            Self::Unavailable { .. }
+            | Self::Unsupported
+            | Self::ImageMissing { .. }
+            | Self::InvalidJob(_)
+            | Self::Cancelled => false,
         }
     }
 }

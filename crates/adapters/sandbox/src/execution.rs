@@ -123,6 +123,34 @@ pub enum Exit {
     OutOfMemory,
 }
 
+impl Exit {
+    /// How a run ended, from what ended it (none: itself) and what its own program came to. What a program says of
+    /// itself counts less than that it was short of memory or time.
+    pub(crate) fn judged(
+        cause: Option<Self>,
+        ended: Option<Self>,
+        ran_out_of_memory: bool,
+        out_of_time: bool,
+    ) -> Self {
+        /// `SIGKILL` and `SIGXCPU`, which only Unix names.
+        const KILLED: i32 = 9;
+        const OVER_CPU: i32 = 24;
+        if let Some(cause) = cause {
+            return cause;
+        }
+        let exit = ended.unwrap_or(Self::Signal(KILLED));
+        let by_signal = [Self::Signal(OVER_CPU), Self::Code(128 + OVER_CPU)].contains(&exit);
+        let failed = exit != Self::Code(0);
+        if failed && ran_out_of_memory {
+            Self::OutOfMemory
+        } else if by_signal || (failed && out_of_time) {
+            Self::CpuTimeout
+        } else {
+            exit
+        }
+    }
+}
+
 /// What was kept of one stream: its beginning and its end, which say most.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Output {

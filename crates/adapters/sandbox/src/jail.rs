@@ -14,17 +14,17 @@ use std::process::ExitCode;
 use crate::launch::{Failure, Outcome, Stage};
 
 mod cgroup;
-mod collect;
-mod files;
-mod filter;
+pub(crate) mod collect;
+pub(crate) mod files;
+pub(crate) mod filter;
 mod first;
 mod ids;
 mod lower;
 mod news;
-mod payload;
+pub(crate) mod payload;
 mod root;
 mod supervisor;
-mod sys;
+pub(crate) mod sys;
 
 pub(crate) use cgroup::sweep;
 
@@ -52,7 +52,7 @@ fn answer(control: &mut impl Write, outcome: &Outcome, artefacts: &[Vec<u8>]) ->
 }
 
 /// Names the step that an error belongs to.
-trait During<T> {
+pub(crate) trait During<T> {
     fn during(self, doing: impl Into<String>) -> Result<T, Failure>;
     fn during_job(self, doing: impl Into<String>) -> Result<T, Failure>;
 }

@@ -7,7 +7,8 @@
 //!
 //! [`Sandbox::run`] starts the launcher, hands it the [`LaunchSpec`] over a socket and drains the payload's
 //! output to the end. The launcher builds a root of its own (`/job` is the snapshot with the patch laid over
-//! it), and answers over the same socket with what happened and which layers held.
+//! it), and answers over the same socket with what happened and which layers held. In mode `docker` a daemon builds
+//! the layers and `edgecoder-box` stands for the launcher: see [`docker`].
 //!
 //! **Invariants.** The node never forks itself. A sandbox that cannot be built is an error, never a quiet run
 //! without one. Nothing of a job is written on the host. When the node dies, so does everything it started.
@@ -20,6 +21,8 @@
 
 mod artefact;
 mod config;
+#[cfg(target_os = "linux")]
+pub mod docker;
 mod error;
 mod execution;
 mod fault;
@@ -32,7 +35,7 @@ mod run;
 mod tool_chain;
 
 pub use artefact::{Artefact, ArtefactEntry, Refused};
-pub use config::{Config, Mode};
+pub use config::{Config, DockerConfig, Mode};
 pub use error::Error;
 pub use execution::{Exit, Job, JobFile, Limits, Output, Report};
 #[doc(hidden)]

@@ -12,7 +12,8 @@ use crate::execution::{FLOOD_FACTOR, Output};
 /// Read size: one full pipe.
 const CHUNK: usize = 64 * 1024;
 
-struct Keeper {
+/// The beginning and the end of a stream, as far as they were kept.
+pub(crate) struct Keeper {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     total: u64,
@@ -21,12 +22,12 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         let head_room = limit / 2;
         Self { head: Vec::new(), tail: VecDeque::new(), total: 0, head_room, tail_room: limit - head_room }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
         self.total = self.total.saturating_add(bytes.len() as u64);
         let (first, rest) = bytes.split_at(bytes.len().min(self.head_room - self.head.len()));
         self.head.extend_from_slice(first);
@@ -36,7 +37,7 @@ impl Keeper {
         self.tail.extend(rest);
     }
 
-    fn finish(self) -> Output {
+    pub(crate) fn finish(self) -> Output {
         Output { head: self.head, tail: self.tail.into(), total: self.total }
     }
 }

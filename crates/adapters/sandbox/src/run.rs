@@ -45,13 +45,15 @@ pub struct Sandbox {
     config: Config,
     launcher: PathBuf,
     faults: Vec<Fault>,
+    #[cfg(target_os = "linux")]
+    docker: Option<std::sync::Arc<crate::docker::Docker>>,
 }
 
 impl Sandbox {
     /// Checks that the mode exists here. Building the layers is left to the probe and the runs.
     pub fn new(config: Config) -> Result<Self, Error> {
         let here = match config.mode {
-            Mode::Process => cfg!(target_os = "linux"),
+            Mode::Process | Mode::Docker => cfg!(target_os = "linux"),
             Mode::None => cfg!(unix),
         };
         if !here {
@@ -62,7 +64,18 @@ impl Sandbox {
         if config.mode == Mode::Process {
             crate::jail::sweep();
         }
-        Ok(Self { config, launcher, faults: Vec::new() })
+        #[cfg(target_os = "linux")]
+        let docker = match config.mode {
+            Mode::Docker => Some(crate::docker::Docker::new(config.docker.clone())?),
+            Mode::Process | Mode::None => None,
+        };
+        Ok(Self {
+            config,
+            launcher,
+            faults: Vec::new(),
+            #[cfg(target_os = "linux")]
+            docker,
+        })
     }
 
     /// The same sandbox on a host where these layers fail; for tests.
@@ -104,6 +117,12 @@ impl Sandbox {
                 }
                 other => other,
             },
+            // Never anything else in its place: whoever chose a container may have nothing else.
+            #[cfg(target_os = "linux")]
+            Mode::Docker => match &self.docker {
+                Some(docker) => crate::docker::run(docker, &self.config, &job, &cancel).await,
+                None => Err(Error::Unsupported),
+            },
             #[cfg(not(all(unix, target_os = "linux")))]
             _ => {
                 let _unused = (job, cancel);
@@ -128,12 +147,12 @@ impl Sandbox {
     async fn canary(&self) -> Result<Report, Error> {
         let tree = tempfile::tempdir().map_err(Error::Scratch)?;
         let mut job = Job::new(tree.path(), "echo contained");
-        if self.config.mode == Mode::Process {
+        if self.config.mode != Mode::None {
             job.command = CANARY.into();
             job.env.insert("CANARY_TREE".into(), tree.path().display().to_string());
         }
         let report = self.run(job, CancellationToken::new()).await?;
-        let confined = self.config.mode == Mode::Process && report.level > Level::S0;
+        let confined = self.config.mode != Mode::None && report.level > Level::S0;
         if confined && report.stdout.head != b"contained\n" {
             return Err(Error::Unavailable {
                 reason: format!("the canary was not contained: {:?} {}", report.exit, report.stderr.text()),

@@ -184,7 +184,7 @@ fn config(context: &Context, args: &EvalArgs) -> EvalConfig {
         keep_answers: args.answers,
         profile: args.profile.clone(),
         min_level: match context.loaded.config.sandbox.to_sandbox(&context.env).mode {
-            Mode::Process => Level::S1,
+            Mode::Process | Mode::Docker => Level::S1,
             Mode::None => Level::S0,
         },
     }

@@ -108,6 +108,7 @@ const fn provider(engine: EngineKind) -> &'static str {
 const fn sandbox_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Process => "process",
+        Mode::Docker => "docker",
         Mode::None => "none",
     }
 }

@@ -26,9 +26,9 @@ const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLO
 
 /// What was found, and the bytes of it.
 #[derive(Debug, Default)]
-pub(super) struct Collected {
-    pub(super) entries: Vec<ArtefactEntry>,
-    pub(super) bytes: Vec<Vec<u8>>,
+pub(crate) struct Collected {
+    pub(crate) entries: Vec<ArtefactEntry>,
+    pub(crate) bytes: Vec<Vec<u8>>,
 }
 
 struct Collecting<'a> {
@@ -38,7 +38,7 @@ struct Collecting<'a> {
 }
 
 /// The artefacts `wanted` below `job`, all together at most `most` bytes. A path that ends in `/` is a folder.
-pub(super) fn collect(job: &OwnedFd, wanted: &[String], most: u64) -> Collected {
+pub(crate) fn collect(job: &OwnedFd, wanted: &[String], most: u64) -> Collected {
     let mut collecting = Collecting { job, left: most, collected: Collected::default() };
     for path in wanted {
         match path.strip_suffix('/') {

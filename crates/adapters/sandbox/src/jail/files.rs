@@ -19,7 +19,7 @@ pub(super) struct Laid {
 }
 
 /// Nothing outside the starting directory, and no link on the way.
-const BENEATH: ResolveFlags =
+pub(crate) const BENEATH: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 
@@ -55,7 +55,8 @@ fn open_folder(at: impl AsFd, path: &str) -> rustix::io::Result<OwnedFd> {
     openat2(at, path, FOLDER, Mode::empty(), BENEATH)
 }
 
-fn make_folder(job: impl AsFd, path: &str) -> io::Result<OwnedFd> {
+/// Opens the folder `path` below `job`, making what is missing of it.
+pub(crate) fn make_folder(job: impl AsFd, path: &str) -> io::Result<OwnedFd> {
     let mut folder = open_folder(&job, ".")?;
     for part in path.split('/') {
         match mkdirat(&folder, part, Mode::from_raw_mode(0o755)) {

@@ -20,7 +20,7 @@ mod table;
 /// Terminal ioctls that push input into whoever reads the terminal next, or take the console's output.
 const DENIED_IOCTLS: &[u32] = &[0x5412, 0x541C, 0x541D];
 /// `clone` flags that make namespaces; the time one cannot be asked of `clone`.
-const NAMESPACE_FLAGS: &[i32] = &[
+pub(crate) const NAMESPACE_FLAGS: &[i32] = &[
     libc::CLONE_NEWNS,
     libc::CLONE_NEWCGROUP,
     libc::CLONE_NEWUTS,
@@ -35,18 +35,30 @@ const DENIED_PRCTLS: &[i32] = &[libc::PR_SET_MM, libc::PR_SET_PTRACER, libc::PR_
 const DENIED_SOCKET_TYPES: &[i32] = &[libc::SOCK_RAW, libc::SOCK_RDM, 6, 10];
 /// The part of a socket type that is a type; the rest are flags.
 const SOCKET_TYPE: u64 = 0xf;
+/// Local sockets and the internet's, which end at the loopback interface.
+pub(crate) const FAMILIES: [i32; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
 /// Asks which personality there is, and changes nothing.
-const PERSONALITY_QUERY: u64 = 0xffff_ffff;
+pub(crate) const PERSONALITY_QUERY: u64 = 0xffff_ffff;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 type Result<T> = std::result::Result<T, seccompiler::BackendError>;
 
 /// Installs the payload's filters for good. From here on nothing but the command is to be started.
-pub(super) fn install() -> std::result::Result<(), Failure> {
+pub(crate) fn install() -> std::result::Result<(), Failure> {
     const DOING: &str = "installing the system call filter";
     apply_filter(&by_argument().during(DOING)?).during(DOING)?;
     // The one that refuses further filters comes last.
     apply_filter(&by_number()).during(DOING)
+}
+
+/// The names of all calls that programs need, for filters of others that take no numbers.
+pub(crate) fn allowed_names() -> impl Iterator<Item = &'static str> {
+    calls::named().filter(|(_, verdict)| *verdict == table::Verdict::Allowed).map(|((_, name), _)| name)
+}
+
+/// The names of all calls that are refused on purpose.
+pub(crate) fn refused_names() -> impl Iterator<Item = &'static str> {
+    calls::named().filter(|(_, verdict)| *verdict == table::Verdict::Refused).map(|((_, name), _)| name)
 }
 
 /// Leaves the first process what reaping takes.
@@ -100,9 +112,9 @@ fn argument_rules() -> Result<Rules> {
     Ok(rules)
 }
 
-/// Local sockets and the internet's, which end at the loopback interface; nothing raw.
+/// The families above; nothing raw.
 fn sockets() -> Result<Vec<SeccompRule>> {
-    let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6].map(bits);
+    let families = FAMILIES.map(bits);
     let mut rules = vec![rule(families.map(|family| is(0, SeccompCmpOp::Ne, family)))?];
     let of_type = |kind: i32| is(1, SeccompCmpOp::MaskedEq(SOCKET_TYPE), bits(kind));
     for &kind in DENIED_SOCKET_TYPES {

@@ -92,7 +92,8 @@ pub(super) fn give_up_privileges(ids: &Ids, payload: bool) -> Result<(), Failure
     set_dumpable_behavior(DumpableBehavior::NotDumpable).during("refusing to be traced")
 }
 
-fn limit(spec: &LaunchSpec, bounded: bool) -> rustix::io::Result<()> {
+/// The limits of one process and all its children; `bounded` says that groups bound memory and number.
+pub(crate) fn limit(spec: &LaunchSpec, bounded: bool) -> rustix::io::Result<()> {
     // The cgroup counts all processes together; this one stops a single one when nobody counts.
     let cpu_seconds = spec.limits.cpu_ms.div_ceil(1000).max(1);
     let mut bounds = vec![

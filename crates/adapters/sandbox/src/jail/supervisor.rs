@@ -187,19 +187,8 @@ impl Run<'_> {
     }
 
     fn judge(&self, cause: Option<Exit>, ended: Option<Exit>, cpu_ms: Option<u64>) -> Exit {
-        let killed = Exit::Signal(Signal::KILL.as_raw());
-        let exit = cause.or(ended).unwrap_or(killed);
-        let out_of_cpu = [Exit::Signal(libc::SIGXCPU), Exit::Code(128 + libc::SIGXCPU)].contains(&exit);
-        let by_itself = cause.is_none();
-        if by_itself && exit != Exit::Code(0) && self.cgroup.ran_out_of_memory() {
-            Exit::OutOfMemory
-        } else if by_itself
-            && (out_of_cpu || (exit != Exit::Code(0) && cpu_ms >= Some(self.spec.limits.cpu_ms)))
-        {
-            Exit::CpuTimeout
-        } else {
-            exit
-        }
+        let out_of_time = cpu_ms >= Some(self.spec.limits.cpu_ms);
+        Exit::judged(cause, ended, self.cgroup.ran_out_of_memory(), out_of_time)
     }
 }
 

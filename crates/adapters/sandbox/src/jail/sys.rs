@@ -55,7 +55,7 @@ pub(super) fn clone(flags: i32) -> io::Result<Cloned> {
 
 /// Processor time of all processes that were waited for, by this one or by one it waited for; ms.
 #[expect(unsafe_code, reason = "no safe wrapper of getrusage exists")]
-pub(super) fn reaped_cpu_ms() -> u64 {
+pub(crate) fn reaped_cpu_ms() -> u64 {
     // SAFETY: all-zero is a valid value of plain numbers, and the kernel fills it in.
     let used = unsafe {
         let mut used: libc::rusage = std::mem::zeroed();
@@ -69,7 +69,7 @@ pub(super) fn reaped_cpu_ms() -> u64 {
 
 /// Marks every descriptor but the first three as closed on exec, or closes them now.
 #[expect(unsafe_code, reason = "no safe wrapper of close_range exists")]
-pub(super) fn close_others(on_exec: bool) -> io::Result<()> {
+pub(crate) fn close_others(on_exec: bool) -> io::Result<()> {
     let flags = if on_exec { libc::CLOSE_RANGE_CLOEXEC } else { 0 };
     // SAFETY: called either before any descriptor is owned, or without closing anything.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, flags) };
@@ -78,7 +78,7 @@ pub(super) fn close_others(on_exec: bool) -> io::Result<()> {
 
 /// All signals as a fresh process has them; the Rust runtime ignores SIGPIPE, which children would inherit.
 #[expect(unsafe_code, reason = "dispositions have no safe wrapper")]
-pub(super) fn default_signals() {
+pub(crate) fn default_signals() {
     // Past libc, which will not touch the two signals that it keeps for itself but leaves ignored on spawn.
     let default = [0_u64; 4];
     for signal in 1..=64 {
@@ -184,7 +184,7 @@ fn set_attributes(at: impl AsFd, path: &CStr, how: i32, flags: u64, ids: u64) ->
 /// The Landlock ABI of the running kernel, 0 or less without it. Asked of the kernel itself: the file that
 /// lists security modules is often not mounted.
 #[expect(unsafe_code, reason = "the landlock crate keeps its own query private")]
-pub(super) fn landlock_abi() -> i32 {
+pub(crate) fn landlock_abi() -> i32 {
     const VERSION: u32 = 1;
     // SAFETY: with this flag the kernel reads no structure.
     let abi = unsafe {

@@ -8,7 +8,6 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use edgecoder_base::Level;
 use edgecoder_sandbox::{Limits, Report};
 
 use crate::cases::{Attempt, Ending, Planted, is_endless};
@@ -45,7 +44,7 @@ pub(crate) fn check(attempt: &Attempt, account: Account) -> Result<(), String> {
     if !alive.is_empty() {
         return Err(format!("left alive: {alive:?}"));
     }
-    let expected = if account == Account::Own && is_root() { Level::S3 } else { Level::S2 };
+    let expected = account.level();
     // A root without cgroups is at S2 and says so; nobody is at S3 unless a group was handed down.
     if report.level < expected && report.layers.as_ref().is_some_and(|layers| layers.memory_cgroup.is_some())
     {

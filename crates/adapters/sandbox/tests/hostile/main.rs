@@ -23,6 +23,7 @@ mod kernel;
 mod lifetime;
 mod output;
 mod patches;
+mod program;
 mod rig;
 
 use std::process::ExitCode;

@@ -1,15 +1,18 @@
-//! The program of all attempts, compiled once, and the sandbox around it, as one account or another.
+//! The sandbox around the program of all attempts, as one account or another.
 
 use std::fmt;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use edgecoder_base::Level;
 use edgecoder_sandbox::{Config, Job, Limits, Report, Sandbox};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+use crate::program::{copy, program};
 
 /// The user that owns nothing.
 const NOBODY: u32 = 65534;
@@ -33,6 +36,11 @@ impl fmt::Display for Account {
 }
 
 impl Account {
+    /// What the sandbox of this account amounts to where groups bound it.
+    pub(crate) fn level(self) -> Level {
+        if self == Self::Own && rustix::process::getuid().is_root() { Level::S3 } else { Level::S2 }
+    }
+
     pub(crate) fn all() -> Vec<Self> {
         if rustix::process::getuid().is_root() { vec![Self::Own, Self::Nobody] } else { vec![Self::Own] }
     }
@@ -127,35 +135,4 @@ impl Rig {
         }
         command.spawn().unwrap()
     }
-}
-
-/// An executable copy, written by another process: a program that one of ours still holds open to write, if only
-/// between fork and exec of another thread, cannot be started.
-fn copy(from: &Path, to: &Path) {
-    let done = Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap();
-    assert!(done.success(), "{} cannot be copied", from.display());
-}
-
-/// The compiled program. Whoever comes first compiles it, the others wait.
-fn program() -> PathBuf {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/programs");
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let lock = File::create(place.join("hostile.lock")).unwrap();
-    lock.lock().unwrap();
-    let program = place.join("hostile");
-    let mut files: Vec<PathBuf> = fs::read_dir(sources).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified());
-    let newest = files.iter().map(|path| changed(path).unwrap()).max();
-    if changed(&program).ok() < newest {
-        let sources = files.iter().filter(|path| path.extension().is_some_and(|kind| kind == "c"));
-        let compiled = Command::new("cc")
-            .args(["-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
-            .arg(&program)
-            .args(sources)
-            .status()
-            .expect("the hostile corpus needs a C compiler");
-        assert!(compiled.success(), "the hostile programs do not compile");
-    }
-    program
 }

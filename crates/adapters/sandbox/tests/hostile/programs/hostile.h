@@ -37,6 +37,7 @@ static inline int must_not_read(const char *path) {
     if (file < 0) HELD("%s", ERRNO);
     ssize_t count = read(file, bytes, sizeof bytes);
     if (count < 0) HELD("%s", ERRNO);
+    if (count == 0) HELD("empty");
     BREACH("read %zd bytes of %s", count, path);
 }
 

@@ -1,0 +1,151 @@
+//! What bounds the container, read from its own view of its groups: what a daemon was asked for it may have ignored.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::launch::{LaunchLimits, Layers};
+
+/// Where daemons show a container its groups.
+const GROUPS: &str = "/sys/fs/cgroup";
+/// What no group says that holds no limit: half of what a number has, which also is more than any machine.
+const UNBOUNDED: u64 = 1 << 60;
+/// Weights below these are below what a process outside has.
+const SHARES_V1: u64 = 1024;
+const WEIGHT_V2: u64 = 100;
+
+/// The groups of this container, and which of them hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bounds {
+    root: PathBuf,
+    version: u8,
+    memory: bool,
+    processes: bool,
+    share: bool,
+}
+
+impl Bounds {
+    /// As this container shows them.
+    pub(super) fn read(limits: &LaunchLimits) -> Self {
+        Self::below(Path::new(GROUPS), limits)
+    }
+
+    fn below(root: &Path, limits: &LaunchLimits) -> Self {
+        let version = if root.join("cgroup.controllers").is_file() { 2 } else { 1 };
+        let mut bounds =
+            Self { root: root.to_owned(), version, memory: false, processes: false, share: false };
+        let holds = |most: Option<u64>, limit: u64| most.is_some_and(|most| most < limit);
+        bounds.memory = holds(bounds.number("memory", "memory.limit_in_bytes", "memory.max"), UNBOUNDED);
+        let processes = u64::from(limits.processes).saturating_add(2);
+        bounds.processes = holds(bounds.number("pids", "pids.max", "pids.max"), processes);
+        let weight = if version == 1 { SHARES_V1 } else { WEIGHT_V2 };
+        bounds.share = holds(bounds.number("cpu", "cpu.shares", "cpu.weight"), weight);
+        bounds
+    }
+
+    /// Whether memory and number of processes are bounded for all together.
+    pub(super) fn hold(&self) -> bool {
+        self.memory && self.processes
+    }
+
+    /// The group's part of the layers.
+    pub(super) fn layers(&self) -> Layers {
+        let version = |holds: bool| holds.then_some(self.version);
+        Layers {
+            memory_cgroup: version(self.memory),
+            pids_cgroup: version(self.processes),
+            cpu_cgroup: version(self.share),
+            proc_mounted: true,
+            // Each container has the image under an overlay of its own, or a copy.
+            lock_isolation: true,
+            memory_peak_bytes: self.number("memory", "memory.max_usage_in_bytes", "memory.peak"),
+            cpu_ms: self.cpu_ms(),
+            ..Layers::default()
+        }
+    }
+
+    /// Processor time used so far.
+    pub(super) fn cpu_ms(&self) -> Option<u64> {
+        if self.version == 1 {
+            return Some(self.number("cpuacct", "cpuacct.usage", "")? / 1_000_000);
+        }
+        Some(self.field("cpu", "cpu.stat", "usage_usec")? / 1000)
+    }
+
+    /// Whether the kernel killed a process for want of memory.
+    pub(super) fn ran_out_of_memory(&self) -> bool {
+        let file = if self.version == 1 { "memory.oom_control" } else { "memory.events" };
+        self.field("memory", file, "oom_kill").is_some_and(|count| count > 0)
+    }
+
+    fn text(&self, controller: &str, file: &str) -> Option<String> {
+        let folder = if self.version == 1 { self.root.join(controller) } else { self.root.clone() };
+        fs::read_to_string(folder.join(file)).ok()
+    }
+
+    /// The whole of a file; none for `max`, or without the file.
+    fn number(&self, controller: &str, first: &str, second: &str) -> Option<u64> {
+        let file = if self.version == 1 { first } else { second };
+        self.text(controller, file)?.trim().parse().ok()
+    }
+
+    fn field(&self, controller: &str, file: &str, name: &str) -> Option<u64> {
+        let text = self.text(controller, file)?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(files: &[(&str, &str)], held: [bool; 3], cpu_ms: Option<u64>, oom: bool) {
+        let root = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let limits = LaunchLimits {
+            wall_ms: 1,
+            cpu_ms: 1,
+            memory_bytes: 1 << 20,
+            processes: 48,
+            disk_bytes: 1 << 20,
+            artefact_bytes: 1,
+        };
+        let bounds = Bounds::below(root.path(), &limits);
+        assert_eq!([bounds.memory, bounds.processes, bounds.share], held, "{files:?}");
+        assert_eq!((bounds.cpu_ms(), bounds.ran_out_of_memory()), (cpu_ms, oom), "{files:?}");
+    }
+
+    #[test]
+    fn only_what_holds_counts() {
+        let first = [
+            ("memory/memory.limit_in_bytes", "209715200\n"),
+            ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+            ("pids/pids.max", "49\n"),
+            ("cpu/cpu.shares", "512\n"),
+            ("cpuacct/cpuacct.usage", "28790251\n"),
+        ];
+        check(&first, [true; 3], Some(28), true);
+        let second = [
+            ("cgroup.controllers", "cpu memory pids\n"),
+            ("memory.max", "209715200\n"),
+            ("memory.events", "oom 0\noom_kill 0\n"),
+            ("pids.max", "49\n"),
+            ("cpu.weight", "20\n"),
+            ("cpu.stat", "usage_usec 5000\nuser_usec 1\n"),
+        ];
+        check(&second, [true; 3], Some(5), false);
+        // As a rootless daemon without delegated groups leaves them.
+        let none = [
+            ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("pids/pids.max", "max\n"),
+            ("cpu/cpu.shares", "1024\n"),
+        ];
+        check(&none, [false; 3], None, false);
+        check(&[("cgroup.controllers", ""), ("memory.max", "max\n")], [false; 3], None, false);
+        check(&[], [false; 3], None, false);
+    }
+}
