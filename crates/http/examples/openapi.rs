@@ -1,4 +1,4 @@
-//! Writes `openapi/*.json` and `docs/reference/errors.md`, or with `--check` says which are stale.
+//! Writes `openapi/*.json` and two pages of `docs/reference`, or with `--check` says which are stale.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,7 +6,10 @@ use std::process::ExitCode;
 fn main() -> std::io::Result<ExitCode> {
     let check = std::env::args().any(|argument| argument == "--check");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut documents = vec![("docs/reference/errors.md".to_owned(), edgecoder_http::errors_page())];
+    let mut documents = vec![
+        ("docs/reference/errors.md".to_owned(), edgecoder_http::errors_page()),
+        ("docs/reference/ide-conformance.md".to_owned(), edgecoder_http::ide::conformance_page()),
+    ];
     for (door, text) in edgecoder_http::openapi_documents() {
         documents.push((format!("openapi/{door}.json"), text));
     }

@@ -86,7 +86,7 @@ impl From<edgecoder_worker::InferenceError> for Error {
 }
 
 /// Paths, commands and what a model server said stay in the log.
-fn outer_words(error: &edgecoder_worker::InferenceError) -> String {
+pub(crate) fn outer_words(error: &edgecoder_worker::InferenceError) -> String {
     use edgecoder_worker::InferenceError as Engine;
     match error {
         Engine::ContextOverflow { .. }

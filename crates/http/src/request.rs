@@ -24,10 +24,23 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id taken over from the caller.
 const MAX_ID_LEN: usize = 64;
 
+/// The field of the request that an error is about, for dialects whose errors name it. Travels like the error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Field(pub(crate) String);
+
+/// How an error is worded: its status and its JSON body, from the error, its field and the request's id.
+pub(crate) type Wording = fn(&Error, Option<&Field>, &str) -> (StatusCode, Vec<u8>);
+
+/// The house's own form.
+pub(crate) fn house(error: &Error, _: Option<&Field>, id: &str) -> (StatusCode, Vec<u8>) {
+    (error.status(), serde_json::to_vec(&error.clone().body(id)).unwrap_or_default())
+}
+
 /// What the layer needs.
 #[derive(Debug)]
 struct Gate {
     door: &'static str,
+    wording: fn(&str) -> Wording,
     metrics: Metrics,
     within: Duration,
     ids: RequestIds,
@@ -57,7 +70,18 @@ impl RequestIds {
 
 /// Puts the layer around a door whose handlers answer `within` this time at the latest.
 pub(crate) fn layered(router: Router, door: &'static str, metrics: Metrics, within: Duration) -> Router {
-    let gate = Arc::new(Gate { door, metrics, within, ids: RequestIds::default() });
+    layered_in(router, door, metrics, within, |_| house)
+}
+
+/// The same for a door that speaks several dialects: `wording` says which errors a path has.
+pub(crate) fn layered_in(
+    router: Router,
+    door: &'static str,
+    metrics: Metrics,
+    within: Duration,
+    wording: fn(&str) -> Wording,
+) -> Router {
+    let gate = Arc::new(Gate { door, wording, metrics, within, ids: RequestIds::default() });
     let unknown = || async { Error::of_status(StatusCode::NOT_FOUND) };
     router.fallback(unknown).layer(from_fn_with_state(gate, pass))
 }
@@ -67,6 +91,7 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let method = known_method(&request);
+    let wording = (gate.wording)(request.uri().path());
     let span = tracing::info_span!("request", request_id = %id, door = gate.door, method, route);
     let started = Instant::now();
     let answer = AssertUnwindSafe(tokio::time::timeout(gate.within, next.run(request))).catch_unwind();
@@ -75,7 +100,7 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
         Ok(Err(_elapsed)) => Error::new(ErrorCode::Timeout, "the answer took too long").into_response(),
         Err(panic) => span.in_scope(|| panicked(panic.as_ref())),
     };
-    let response = finished(response, &id);
+    let response = finished(response, &id, wording);
     let status = response.status().as_u16();
     span.in_scope(|| tracing::debug!(status, "answered"));
     gate.metrics.answered(gate.door, method, route, status, started.elapsed());
@@ -103,7 +128,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Response {
 }
 
 /// Writes the error body where there is an error, and the id on every answer.
-fn finished(mut response: Response, id: &str) -> Response {
+fn finished(mut response: Response, id: &str, wording: Wording) -> Response {
     let status = response.status();
     let told = response.extensions_mut().remove::<Error>();
     let told = told.or_else(|| {
@@ -111,7 +136,10 @@ fn finished(mut response: Response, id: &str) -> Response {
         bare.then(|| Error::of_status(status))
     });
     if let Some(error) = told {
-        response = error_response(error, id, response.headers_mut().remove(ALLOW));
+        let field = response.extensions_mut().remove::<Field>();
+        let (status, body) = wording(&error, field.as_ref(), id);
+        let allow = response.headers_mut().remove(ALLOW);
+        response = error_response(&error, status, body, allow);
     }
     // What is answered is what it says it is: a browser must not find a page in somebody's blob.
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -121,10 +149,8 @@ fn finished(mut response: Response, id: &str) -> Response {
     response
 }
 
-fn error_response(error: Error, id: &str, allow: Option<HeaderValue>) -> Response {
-    let status = error.status();
+fn error_response(error: &Error, status: StatusCode, body: Vec<u8>, allow: Option<HeaderValue>) -> Response {
     let wait = (error.code == ErrorCode::RateLimited).then(|| HeaderValue::from_static("1"));
-    let body = serde_json::to_vec(&error.body(id)).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -3,6 +3,7 @@
 //! environment that give one key different values are an error, not a precedence puzzle.
 
 mod check;
+mod ide;
 mod inference;
 mod layers;
 mod models;
@@ -14,14 +15,15 @@ mod show;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use ide::IdeConfig;
 pub(crate) use inference::{EngineKind, InferenceConfig, LargerConfig};
 pub(crate) use layers::{Flag, SettingsFile, Sources};
 pub(crate) use models::ModelsConfig;
 pub(crate) use problem::{Origin, Problems};
 pub(crate) use resolve::{Loaded, load};
 pub(crate) use sections::{
-    ControlConfig, CoordinatorConfig, IdeConfig, NodeConfig, PortalConfig, SandboxConfig, SandboxMode,
-    TelemetryConfig, WorkerConfig,
+    ControlConfig, CoordinatorConfig, NodeConfig, PortalConfig, SandboxConfig, SandboxMode, TelemetryConfig,
+    WorkerConfig,
 };
 pub(crate) use show::{schema, show};
 

@@ -15,7 +15,7 @@ use crate::home::{Home, Lock, Running, Token};
 use crate::role::Role;
 use crate::roles::doors::{Door, bind};
 use crate::roles::inference::EngineRole;
-use crate::roles::{Shared, coordinator, inference, now, worker};
+use crate::roles::{Shared, coordinator, ide, inference, now, worker};
 use crate::supervise::Supervisor;
 
 /// A node whose doors are open.
@@ -36,6 +36,7 @@ impl Node {
         let shared = Shared {
             key: Arc::new(data.identity(&lock)?),
             mesh_token: token(&data, &lock, Token::Mesh, config.coordinator.mesh_token.as_ref())?,
+            ide_token: token(&data, &lock, Token::Ide, config.ide.token.as_ref())?,
             inference_token: token(&data, &lock, Token::Inference, config.inference.token.as_ref())?,
             metrics: edgecoder_http::Metrics::new(),
         };
@@ -117,7 +118,10 @@ impl Node {
                     edgecoder_http::inference::router(state)
                 }),
                 Role::Control => Some(edgecoder_http::control::router(&metrics)),
-                Role::Ide => Some(edgecoder_http::ide::router(&metrics)),
+                Role::Ide => Some(match &engine {
+                    Some(engine) => edgecoder_http::ide::router(ide::state(&config.ide, shared, engine)),
+                    None => edgecoder_http::ide::closed(&metrics),
+                }),
                 Role::Portal => Some(edgecoder_http::portal::router(&metrics)),
                 Role::Worker => None,
             };

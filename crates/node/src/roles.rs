@@ -2,6 +2,7 @@
 
 pub(crate) mod coordinator;
 pub(crate) mod doors;
+pub(crate) mod ide;
 pub(crate) mod inference;
 pub(crate) mod worker;
 
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) mesh_token: Secret<String>,
     /// Opens the inference door.
     pub(crate) inference_token: Secret<String>,
+    /// Opens the editors' door where a token is required.
+    pub(crate) ide_token: Secret<String>,
     /// Counters of all doors.
     pub(crate) metrics: edgecoder_http::Metrics,
 }

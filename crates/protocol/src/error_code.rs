@@ -82,6 +82,10 @@ codes! {
     InferenceSignatureReplay = "inference_signature_replay", 401, "Use a new nonce for every request.";
     InferenceSignatureBodyMismatch = "inference_signature_body_mismatch", 401, "Sign the body that is sent.";
     InferenceSignatureInvalid = "inference_signature_invalid", 401, "Check key, method, path and the signed text.";
+    IdeUnauthorized = "ide_unauthorized", 401, "Send the door's token as `Authorization: Bearer …`; `edgecoder doctor` says where it is kept.";
+    ForeignPage = "foreign_page", 403, "Pages of other origins may not use this door; name the origin in `ide.allowed_origins` if it is yours.";
+    ToolCallUnreadable = "tool_call_unreadable", 422, "The model wrote a tool call that nobody can read, several times; ask again or use a larger model.";
+    NoPlace = "no_place", 422, "No machine may or can answer this: relax the model or the privacy tier.";
 }
 
 impl std::fmt::Display for ErrorCode {

@@ -119,7 +119,7 @@ async fn doors_without_a_role_say_that_they_are_alive() {
     let metrics = Metrics::new();
     for (role, router) in [
         ("control", control::router(&metrics)),
-        ("ide", ide::router(&metrics)),
+        ("ide", ide::closed(&metrics)),
         ("portal", portal::router(&metrics)),
     ] {
         let get = |path: &str| Request::get(path).body(axum::body::Body::empty()).unwrap();

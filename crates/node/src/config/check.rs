@@ -92,6 +92,7 @@ impl Found<'_> {
         let single = [
             ("coordinator.mesh_token", &config.coordinator.mesh_token),
             ("coordinator.admin_token", &config.coordinator.admin_token),
+            ("ide.token", &config.ide.token),
             ("inference.token", &config.inference.token),
             ("inference.api_key", &config.inference.api_key),
             ("models.hugging_face_token", &config.models.hugging_face_token),

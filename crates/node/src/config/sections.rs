@@ -160,11 +160,6 @@ plain_door!(
     4303
 );
 plain_door!(
-    /// `[ide]`
-    IdeConfig,
-    4304
-);
-plain_door!(
     /// `[portal]`
     PortalConfig,
     4310

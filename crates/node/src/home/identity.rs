@@ -15,6 +15,8 @@ pub(crate) enum Token {
     Mesh,
     /// Opens the inference door.
     Inference,
+    /// Opens the editors' door where a token is required.
+    Ide,
 }
 
 impl Token {
@@ -22,6 +24,7 @@ impl Token {
         match self {
             Self::Mesh => "mesh.token",
             Self::Inference => "inference.token",
+            Self::Ide => "ide.token",
         }
     }
 }

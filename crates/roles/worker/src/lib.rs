@@ -30,7 +30,11 @@ mod worker;
 
 pub use config::{Config, Deps};
 pub use edgecoder_inference::codec;
-pub use edgecoder_inference::{CompletionRequest, Engine, EngineState, Error as InferenceError, Event};
+pub use edgecoder_inference::embed::MAX_INPUTS;
+pub use edgecoder_inference::{
+    Capabilities, CompletionRequest, EmbedRequest, Embeddings, Engine, EngineState, Error as InferenceError,
+    Event, EventStream, Finish, Format, Message, Role, TextPrompt, TokenLogprob, TokenUsage,
+};
 pub use error::Error;
 pub use inference::{CountRequest, Inference, Larger, Routed};
 pub use worker::Worker;
