@@ -13,10 +13,10 @@ PROFILE ?= default
 
 # `check` relies on the order of what it lists.
 .NOTPARALLEL:
-.PHONY: help setup tools demo test up check fmt clippy tidy doc deny bench-queue
+.PHONY: help setup tools demo test up check fmt clippy tidy doc deny bench-queue sandbox-images test-docker
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building and testing need (apt or brew, rustup)
 	@scripts/setup.sh
@@ -38,6 +38,12 @@ test: setup ## Run every test, on SQLite and PostgreSQL
 up: setup ## Start a node with all roles on this machine (stop with Ctrl-C)
 	$(CARGO) build --locked
 	$(CARGO) run --locked --bin edgecoder -- up $(ARGS)
+
+sandbox-images: setup ## Build the images of sandbox mode `docker` from Debian packages (needs debootstrap and dockerd)
+	@images/sandbox/build.sh $(ARGS)
+
+test-docker: setup ## Test sandbox mode `docker` on this machine's dockerd, with the hostile corpus and 200 kills
+	@scripts/test-docker.sh
 
 bench-queue: setup ## Measure the queue beside BullMQ and JetStream (ARGS="--runs 1" for a quick look)
 	@scripts/bench-queue.sh $(ARGS)

@@ -37,7 +37,20 @@ build_box() {
     --release --target "$target" --target-dir "${CARGO_TARGET_DIR:-$root/target}/box" \
     -p edgecoder-sandbox --bin edgecoder-box
   cp "${CARGO_TARGET_DIR:-$root/target}/box/$target/release/edgecoder-box" "$scratch/edgecoder-box"
-  ! ldd "$scratch/edgecoder-box" >/dev/null 2>&1 || fail "edgecoder-box is not static"
+  ldd "$scratch/edgecoder-box" 2>&1 | grep -q 'statically linked\|not a dynamic' || fail "edgecoder-box is not static"
+}
+
+# By apt, which unlike debootstrap knows alternatives; with this machine's way to the network.
+install_packages() {
+  local tree=$1 apt=(env DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get -qq)
+  "${as_root[@]}" cp /etc/resolv.conf "$tree/etc/resolv.conf"
+  # Nothing is started in a tree that is not a machine.
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$tree/usr/sbin/policy-rc.d" >/dev/null
+  "${as_root[@]}" chmod 0755 "$tree/usr/sbin/policy-rc.d"
+  "${as_root[@]}" "${apt[@]}" update
+  # shellcheck disable=SC2086 # a list of names
+  "${as_root[@]}" "${apt[@]}" install --yes --no-install-recommends $2
+  "${as_root[@]}" rm "$tree/usr/sbin/policy-rc.d"
 }
 
 # What nobody needs in a container that lives for one command, and what tells its payload about accounts.
@@ -52,10 +65,10 @@ strip_tree() {
 
 build_image() {
   local name=$1 tree="$scratch/$1" packages id
-  packages=$(sed 's/#.*//' "$here/$name.packages" | xargs | tr ' ' ',')
-  echo "==> $name: debootstrap $suite with $packages" >&2
-  "${as_root[@]}" debootstrap --variant=minbase --include="$packages" "$suite" "$tree" "$mirror" >"$scratch/$name.log" 2>&1 \
-    || { tail -20 "$scratch/$name.log" >&2; fail "debootstrap failed"; }
+  packages=$(sed 's/#.*//' "$here/$name.packages" | xargs)
+  echo "==> $name: Debian $suite with $packages" >&2
+  { "${as_root[@]}" debootstrap --variant=minbase "$suite" "$tree" "$mirror" && install_packages "$tree" "$packages"; } \
+    >"$scratch/$name.log" 2>&1 || { tail -20 "$scratch/$name.log" >&2; fail "the packages could not be installed"; }
   strip_tree "$tree"
   "${as_root[@]}" install -D -m 0755 "$scratch/edgecoder-box" "$tree/usr/lib/edgecoder/edgecoder-box"
   # Sorted, with one time and without owners' names: the same packages and box give the same layer.

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bollard::Docker as Client;
 use bollard::container::{AttachContainerResults, LogOutput};
+use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, EventsOptionsBuilder, KillContainerOptionsBuilder,
 };
 use edgecoder_base::Level;
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -132,17 +133,35 @@ async fn prepare(docker: &Docker, job: &Job, launch: LaunchSpec) -> Result<Prepa
     let flood_bytes = (job.limits.output_bytes as u64).saturating_mul(FLOOD_FACTOR);
     let announced = wire::announce(&BoxLaunch { launch, flood_bytes, level: daemon.level })
         .map_err(|error| Error::InvalidJob(error.to_string()))?;
-    let created = daemon.client.create_container(None, body).await.map_err(refused)?;
-    for warning in created.warnings {
-        tracing::debug!(warning, "the daemon warned while creating a container");
-    }
-    let container = Container {
-        client: daemon.client.clone(),
-        id: created.id,
-        cleaning: docker.cleaning.clone(),
-        gone: false,
-    };
+    let container = create(daemon.client.clone(), docker.cleaning.clone(), body).await?;
     Ok(Prepared { container, level: daemon.level, tree, announced })
+}
+
+/// Goes on when nobody waits any more: a request that is given up may still be granted, and then what it made has no
+/// owner.
+async fn create(
+    client: Client,
+    cleaning: TaskTracker,
+    body: ContainerCreateBody,
+) -> Result<Container, Error> {
+    let (answer, answered) = oneshot::channel();
+    let owner = cleaning.clone();
+    cleaning.spawn(async move {
+        let created = client.create_container(None, body).await.map_err(refused);
+        let container = created.map(|created| {
+            for warning in created.warnings {
+                tracing::debug!(warning, "the daemon warned while creating a container");
+            }
+            Container { client, id: created.id, cleaning: owner, gone: false }
+        });
+        // Not taken, it is dropped, and thereby removed.
+        drop(answer.send(container));
+    });
+    let lost = |_gone| Error::Launcher {
+        doing: "creating the container",
+        source: io::ErrorKind::Interrupted.into(),
+    };
+    answered.await.map_err(lost)?
 }
 
 /// What the daemon will not do here it will not do tomorrow either.
