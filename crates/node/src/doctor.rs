@@ -2,6 +2,7 @@
 //! is meant to be pasted: no secret, no user's name, no home directory in it.
 
 mod database;
+mod docker;
 mod engine;
 mod machine;
 mod ports;
@@ -63,6 +64,7 @@ pub(crate) async fn examine(context: &Context) -> Vec<Finding> {
     findings.push(engine::model(context).await);
     findings.push(engine::providers(context).await);
     findings.push(sandbox::canary(context).await);
+    findings.extend(docker::daemon(context).await);
     findings.extend(ports::doors(context));
     findings.push(database::reachable(context).await);
     let private = Private::of(&context.env);

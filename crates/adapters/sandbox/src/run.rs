@@ -120,7 +120,8 @@ impl Sandbox {
             // Never anything else in its place: whoever chose a container may have nothing else.
             #[cfg(target_os = "linux")]
             Mode::Docker => match &self.docker {
-                Some(docker) => crate::docker::run(docker, &self.config, &job, &cancel).await,
+                // Apart: a conversation with a daemon is many times what the other modes hold while they wait.
+                Some(docker) => Box::pin(crate::docker::run(docker, &self.config, &job, &cancel)).await,
                 None => Err(Error::Unsupported),
             },
             #[cfg(not(all(unix, target_os = "linux")))]

@@ -205,6 +205,8 @@ pub(crate) enum SandboxMode {
     /// Namespaces, limits and filters by our own launcher.
     #[default]
     Process,
+    /// Containers of a Docker daemon on this machine, from images that are here.
+    Docker,
     /// No confinement: only when asked for by this name.
     None,
 }
@@ -213,9 +215,10 @@ pub(crate) enum SandboxMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SandboxConfig {
-    /// `process` or `none`.
+    /// `process`, `docker` or `none`.
     pub(crate) mode: SandboxMode,
-    /// Whether an execution is refused when the sandbox cannot be built, instead of running unconfined.
+    /// Whether an execution is refused when the sandbox cannot be built, instead of running unconfined. In mode
+    /// `docker` it is always refused.
     pub(crate) required: bool,
     /// Directories shown read-only to executions, besides the system's: interpreters, virtual environments.
     /// Added to those found on the search path.
@@ -223,11 +226,26 @@ pub(crate) struct SandboxConfig {
     /// The launcher. Default: `edgecoder-jail` beside the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) jail: Option<PathBuf>,
+    /// Socket of the daemon of mode `docker`. Default: what `DOCKER_HOST` names, else a rootless daemon's, else
+    /// `/var/run/docker.sock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) docker_socket: Option<PathBuf>,
+    /// Image of mode `docker`, `sha256:…` to pin it. It is never fetched. Default: one of those that
+    /// `make sandbox-images` builds, by the repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) docker_image: Option<String>,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { mode: SandboxMode::Process, required: true, tool_chains: Vec::new(), jail: None }
+        Self {
+            mode: SandboxMode::Process,
+            required: true,
+            tool_chains: Vec::new(),
+            jail: None,
+            docker_socket: None,
+            docker_image: None,
+        }
     }
 }
 
@@ -238,12 +256,24 @@ impl SandboxConfig {
         let mut config = edgecoder_sandbox::Config::detected(get("PATH"), Path::new(get("HOME")));
         config.mode = match self.mode {
             SandboxMode::Process => edgecoder_sandbox::Mode::Process,
+            SandboxMode::Docker => edgecoder_sandbox::Mode::Docker,
             SandboxMode::None => edgecoder_sandbox::Mode::None,
         };
         config.required = self.required;
         config.tool_chains.extend(self.tool_chains.iter().cloned());
         config.jail.clone_from(&self.jail);
+        config.docker.image.clone_from(&self.docker_image);
+        config.docker.socket = self.daemon(env).unwrap_or(config.docker.socket);
         config
+    }
+
+    /// The daemon's socket where something names one.
+    fn daemon(&self, env: &Env) -> Option<PathBuf> {
+        let named = env.get("DOCKER_HOST").filter(|named| !named.is_empty());
+        let named = named.map(|named| PathBuf::from(named.strip_prefix("unix://").unwrap_or(named)));
+        let rootless = || Some(Path::new(env.get("XDG_RUNTIME_DIR")?).join("docker.sock"));
+        let there = |socket: &PathBuf| socket.try_exists().unwrap_or(false);
+        self.docker_socket.clone().or(named).or_else(|| rootless().filter(there))
     }
 }
 

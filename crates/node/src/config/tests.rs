@@ -152,7 +152,7 @@ fn all_problems_come_at_once_with_their_origin() {
         ("COORDINATOR_PORT", "99999"),
         ("EDGECODER_WORKER__MAX_CONCURRENT_TASKS", "65"),
         ("EDGECODER_COORDINATOR_PORT", "4301"),
-        ("SANDBOX_MODE", "docker"),
+        ("SANDBOX_MODE", "vm"),
     ];
     let problems = load(&sources(file, &env, &[])).unwrap_err();
     insta::assert_snapshot!(problems, @r#"
@@ -165,7 +165,7 @@ fn all_problems_come_at_once_with_their_origin() {
       COORDINATOR_PORT: coordinator.port: invalid value: integer `99999`, expected u16
       EDGECODER_COORDINATOR_PORT: unknown name; settings are written EDGECODER_<SECTION>__<KEY>
       EDGECODER_WORKER__MAX_CONCURRENT_TASKS: worker.max_concurrent_tasks: must be 1 to 64
-      SANDBOX_MODE: sandbox.mode: unknown variant `docker`, expected `process` or `none`
+      SANDBOX_MODE: sandbox.mode: unknown variant `vm`, expected one of `process`, `docker`, `none`
     "#);
 }
 

@@ -13,7 +13,7 @@ pub(super) async fn canary(context: &Context) -> Finding {
         return Finding::weak("sandbox", "switched off: tests run as you, with your files in reach", fix);
     }
     match Sandbox::new(section.to_sandbox(&context.env)) {
-        Ok(sandbox) => graded(&sandbox.probe().await),
+        Ok(sandbox) => graded(&sandbox.probe().await, section.mode),
         Err(error) => Finding::bad(
             "sandbox",
             error.to_string(),
@@ -22,9 +22,14 @@ pub(super) async fn canary(context: &Context) -> Finding {
     }
 }
 
-fn graded(probe: &Probe) -> Finding {
-    let fix = "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, \
-               kernel.apparmor_restrict_unprivileged_userns=0) and see docs/guide";
+fn graded(probe: &Probe, mode: SandboxMode) -> Finding {
+    let fix = match mode {
+        SandboxMode::Docker => "see docs/security/sandbox.md, section Docker",
+        SandboxMode::Process | SandboxMode::None => {
+            "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, \
+             kernel.apparmor_restrict_unprivileged_userns=0) and see docs/guide"
+        }
+    };
     match probe.level {
         None => {
             let why = probe.reason.clone().unwrap_or_else(|| "the canary got out".to_owned());
