@@ -4,7 +4,8 @@ mod route;
 
 use std::sync::Arc;
 
-use edgecoder_agent::{Profile, split, target};
+use edgecoder_agent::split::{self, Form};
+use edgecoder_agent::{Profile, target};
 use edgecoder_base::Scope;
 use edgecoder_inference::{CompletionRequest, Engine, Error, Format, Message, collect};
 use edgecoder_protocol::api::inference::{
@@ -58,8 +59,10 @@ impl Inference {
         let Some(prompt) = split::prompt(&profile, &request.prompt, engine.context_tokens, 0) else {
             return Ok(whole(request, "the request does not fit the model's window"));
         };
-        let schema = split::schema(&profile).filter(|_| engine.features.grammar);
-        let format = schema.map(|schema| Format::JsonSchema { schema });
+        let format = engine.features.grammar.then(|| match Form::of(&profile, &request.prompt) {
+            Form::Schema(schema) => Format::JsonSchema { schema },
+            Form::Grammar(gbnf) => Format::Grammar { gbnf },
+        });
         let asked = CompletionRequest { format, ..perform::request(&prompt, None) };
         let events = self.engine.complete(asked, CancellationToken::new()).await?;
         let answer = collect(events).await?.text;

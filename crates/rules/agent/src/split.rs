@@ -1,19 +1,22 @@
-//! Splitting a task into parts: the prompt, the schema of the answer, and the reading of it. What a model proposes is
+//! Splitting a task into parts: the prompt, the form of the answer, and the reading of it. What a model proposes is
 //! never trusted further than its schema: a graph with a cycle, a part outside the scope or an eleventh part is no
 //! split at all.
+
+mod form;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use edgecoder_base::{Scope, Verifier};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::budget::{TOKENS_PER_MESSAGE, estimate};
 use crate::profile::Flow;
 use crate::{Error, Message, Profile, Prompt, Role, scope};
 
-/// Tokens for the answer; ten functions, the most that are taken, need fewer.
-const ANSWER_TOKENS: u32 = 480;
+pub use form::Form;
+
+/// Tokens for the answer; ten functions, the most that are taken, need up to 480.
+const ANSWER_TOKENS: u32 = 560;
 /// Most parts taken from one answer.
 pub const MAX_PARTS: usize = 10;
 /// Most paths a part may name: a part that needs more is not a part.
@@ -72,26 +75,6 @@ pub fn prompt(profile: &Profile, request: &str, context_tokens: u32, seed: u64) 
 /// Models of the function flow write the form they were trained on; other words confuse them.
 fn names_graph(profile: &Profile) -> bool {
     profile.flow == Flow::Repository
-}
-
-/// The JSON schema that an answer is held to, for engines that can; none where it would hinder the model, whose
-/// order of fields is the one it was trained on.
-pub fn schema(profile: &Profile) -> Option<Value> {
-    let text = json!({"type": "string", "minLength": 1});
-    let part = json!({
-        "type": "object",
-        "properties": {
-            "id": {"type": "integer"},
-            "function": text,
-            "task": text,
-            "after": {"type": "array", "items": {"type": "integer"}, "maxItems": MAX_PARTS},
-            "files": {"type": "array", "items": text, "maxItems": MAX_FILES},
-        },
-        "required": ["id", "function", "task"],
-        "additionalProperties": false,
-    });
-    let whole = json!({"type": "array", "items": part, "minItems": 1, "maxItems": MAX_PARTS});
-    names_graph(profile).then_some(whole)
 }
 
 /// Reads the answer: a JSON list, perhaps fenced, perhaps with talk around it.
@@ -195,6 +178,8 @@ fn narrowed(part: &Part, asked: &Scope, verifier: Option<&Verifier>) -> Result<S
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -240,9 +225,11 @@ mod tests {
     fn the_tiny_model_reads_the_words_it_was_trained_on() {
         let (tiny, large) = (Profile::for_model("edgecoder-tiny"), Profile::for_model("some-model"));
         let system = |profile: &Profile| prompt(profile, "f", 4_096, 1).unwrap().messages[0].content.clone();
-        assert_eq!((system(&tiny), schema(&tiny)), (tiny.systems.split.clone(), None));
+        assert_eq!(system(&tiny), tiny.systems.split);
+        assert!(matches!(Form::of(&tiny, "f"), Form::Grammar(_)));
         assert!(system(&large).contains("\"after\""));
-        assert_eq!(schema(&large).unwrap()["maxItems"], MAX_PARTS);
+        let Form::Schema(schema) = Form::of(&large, "f") else { panic!("no schema") };
+        assert_eq!(schema["maxItems"], MAX_PARTS);
     }
 
     fn part(id: u32, after: Option<&[u32]>, files: &[&str]) -> Part {
