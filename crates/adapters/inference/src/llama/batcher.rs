@@ -368,12 +368,15 @@ fn open(loaded: &Loaded) -> Result<LlamaContext<'_>, Error> {
     let capabilities = &loaded.capabilities;
     let cells = capabilities.window.map_or(capabilities.context_tokens, |window| window.shared_tokens);
     let step = u32::try_from(STEP_TOKENS).unwrap_or(u32::MAX);
+    // Where every slot can have a whole window, each gets cells of its own: a step then looks at a request's own
+    // cells and not at everybody's, which is half of the work with a small model. Otherwise all share one pool.
+    let shared = cells < capabilities.context_tokens.saturating_mul(capabilities.slots);
     let params = LlamaContextParams::default()
         .with_n_ctx(NonZeroU32::new(cells))
         .with_n_batch(step)
         .with_n_ubatch(step)
         .with_n_seq_max(capabilities.slots)
-        .with_kv_unified(true)
+        .with_kv_unified(shared)
         .with_n_threads(loaded.threads)
         .with_n_threads_batch(loaded.threads);
     loaded.model.new_context(loaded.backend, params).map_err(|error| Error::EngineCrashed {

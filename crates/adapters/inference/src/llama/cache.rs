@@ -232,16 +232,15 @@ pub(crate) fn cut(context: &mut LlamaContext<'_>, slot: usize, from: usize) -> b
     }
 }
 
-/// Lets a slot share the first `length` tokens of another; nothing is computed or moved.
+/// Gives a slot the first `length` tokens of another; nothing is computed.
 fn copy(context: &mut LlamaContext<'_>, source: usize, slot: usize, length: usize) -> bool {
-    let (Ok(from), Ok(to), Ok(end)) = (i32::try_from(source), i32::try_from(slot), u32::try_from(length))
-    else {
-        return false;
-    };
-    if let Err(error) = context.copy_kv_cache_seq(from, to, Some(0), Some(end)) {
+    let (Ok(from), Ok(to)) = (i32::try_from(source), i32::try_from(slot)) else { return false };
+    // All of it, and then less: slots with cells of their own can only be copied whole.
+    if let Err(error) = context.copy_kv_cache_seq(from, to, None, None) {
         tracing::warn!(%error, source, slot, "cache of a slot was not shared");
         return false;
     }
+    cut(context, slot, length);
     // A memory that cannot be shared in part (a recurrent model's) says so by where it ends.
     context.kv_cache_seq_pos_max(to) + 1 == i32::try_from(length).unwrap_or(-1)
 }
