@@ -13,7 +13,7 @@ PROFILE ?= default
 
 # `check` relies on the order of what it lists.
 .NOTPARALLEL:
-.PHONY: help setup tools demo test up check fmt clippy tidy doc deny bench-queue sandbox-images test-docker
+.PHONY: help setup tools demo test up check fmt clippy tidy doc deny bench-queue bench-engine sandbox-images test-docker
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-docker: setup ## Test sandbox mode `docker` on this machine's dockerd, with
 
 bench-queue: setup ## Measure the queue beside BullMQ and JetStream (ARGS="--runs 1" for a quick look)
 	@scripts/bench-queue.sh $(ARGS)
+
+bench-engine: setup ## Measure the local engine beside llama-cpp-python (ARGS="--runs 2" for a quick look)
+	@scripts/bench-engine.sh $(ARGS)
 
 check: tools fmt clippy tidy test doc deny ## Everything a change must pass
 	@echo "==> all checks passed"

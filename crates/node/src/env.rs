@@ -70,6 +70,7 @@ pub(crate) const PUBLISHED: &[PublishedName] = &[
         key: "inference.trusted_coordinators",
         reading: Reading::JsonTexts,
     },
+    plain("INFERENCE_URL", "coordinator.inference_url"),
     PublishedName { name: "LOCAL_MODEL_PROVIDER", key: "inference.engine", reading: Reading::Provider },
     plain("MAX_CONCURRENT_TASKS", "worker.max_concurrent_tasks"),
     plain("MESH_AUTH_TOKEN", "coordinator.mesh_token"),

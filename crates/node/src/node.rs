@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use edgecoder_base::Secret;
-use edgecoder_protocol::Decomposer;
 use edgecoder_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -88,7 +87,7 @@ impl Node {
         let skills = engine.as_ref().map(|engine| engine.skills.clone());
         let mut queue = None;
         if has(Role::Coordinator) {
-            let decomposer = skills.clone().map(|skills| Arc::new(skills) as Arc<dyn Decomposer>);
+            let decomposer = coordinator::decomposer(config, shared, skills.clone())?;
             let (role, store) = coordinator::build(config, &self.data, shared, decomposer).await?;
             queue = Some(role.handle());
             self.store = Some(store);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use edgecoder_base::Secret;
 use edgecoder_inference::catalog::ModelStore;
-use edgecoder_net::ApiClient;
+use edgecoder_net::{ApiClient, InferenceClient};
 use toml::Value;
 
 use super::{Global, UpArgs};
@@ -13,6 +13,7 @@ use crate::config::{Flag, Loaded, SettingsFile, Sources, load};
 use crate::env::Env;
 use crate::error::Error;
 use crate::home::{Home, Token, platform_dir};
+use crate::model_file;
 use crate::output::Output;
 
 /// Added to every port by `--alt-ports`.
@@ -33,13 +34,12 @@ pub(crate) struct Context {
 
 impl Context {
     pub(super) fn open(global: Global, up: &UpArgs, env: Env, out: Output) -> Result<Self, Error> {
-        let mut loaded = load(&sources(&global, up, &env)?)?;
+        let loaded = load(&sources(&global, up, &env)?)?;
         let configured = loaded.config.node.data_dir.clone();
         let root = configured.or_else(|| platform_dir(&env)).ok_or(Error::NoDataDir)?;
         // The working directory of children and the node's own may differ; a path must mean one place.
         let root = std::path::absolute(&root).map_err(Error::io("resolve", &root))?;
         let data = Home::new(root);
-        take_chosen_model(&mut loaded, &data, out);
         Ok(Self { out, env, loaded, data, coordinator: global.coordinator })
     }
 
@@ -61,17 +61,40 @@ impl Context {
         };
         Ok(ApiClient::build(&url, self.mesh_token()?)?)
     }
-}
 
-/// Where the settings name no model, the one that `edgecoder model use` chose is taken.
-fn take_chosen_model(loaded: &mut Loaded, data: &Home, out: Output) {
-    if loaded.config.inference.model_path.is_some() {
-        return;
+    /// A client of the inference door of the node that runs here, if one does.
+    pub(crate) fn inference_client(&self) -> Result<Option<InferenceClient>, Error> {
+        let Some(url) = self.data.running()?.and_then(|node| node.doors.get("inference").cloned()) else {
+            return Ok(None);
+        };
+        Ok(Some(InferenceClient::build(&url, self.inference_token()?)?))
     }
-    let store = ModelStore::new(loaded.config.models.dir(data));
-    match store.chosen() {
-        Ok(model) => loaded.config.inference.model_path = model.map(|model| store.path_of(&model.sha256)),
-        Err(error) => out.note(format_args!("edgecoder: {error}; the shipped model is used")),
+
+    /// The token that opens the inference door.
+    pub(crate) fn inference_token(&self) -> Result<Option<Secret<String>>, Error> {
+        match &self.loaded.config.inference.token {
+            Some(token) => Ok(Some(token.clone())),
+            None => self.data.known_token(Token::Inference),
+        }
+    }
+
+    /// The file that the local engine loads at the start: what the settings name, else what `edgecoder model use`
+    /// chose, else the shipped one.
+    pub(crate) fn model_file(&self) -> Result<PathBuf, Error> {
+        let chosen = || {
+            let store = ModelStore::new(self.loaded.config.models.dir(&self.data));
+            match store.chosen() {
+                Ok(model) => model.map(|model| store.path_of(&model.sha256)),
+                Err(error) => {
+                    self.out.note(format_args!("edgecoder: {error}; the shipped model is used"));
+                    None
+                }
+            }
+        };
+        let path = self.loaded.config.inference.model_path.clone().or_else(chosen);
+        let program = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
+        let working = std::env::current_dir().unwrap_or_default();
+        Ok(model_file::locate(path.as_deref(), &program, &working))
     }
 }
 

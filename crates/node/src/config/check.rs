@@ -59,6 +59,7 @@ impl Found<'_> {
         let config = &self.loaded.config;
         let http = [
             ("coordinator.public_url", &config.coordinator.public_url),
+            ("coordinator.inference_url", &config.coordinator.inference_url),
             ("worker.coordinator_url", &config.worker.coordinator_url),
             ("inference.base_url", &config.inference.base_url),
             ("telemetry.otlp_endpoint", &config.telemetry.otlp_endpoint),

@@ -90,6 +90,10 @@ pub(crate) struct CoordinatorConfig {
     /// Address under which others reach the door.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
+    /// The inference door that splits requests; `inference.token` opens it, and every call is signed with this node's
+    /// key. Default: this node's own engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) inference_url: Option<String>,
     /// PostgreSQL to use instead of the embedded database, `postgres://…`.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "hidden")]
     #[schemars(with = "Option<String>")]
@@ -118,6 +122,7 @@ impl Default for CoordinatorConfig {
             bind: LOOPBACK,
             port: 4301,
             public_url: None,
+            inference_url: None,
             database_url: None,
             blob_dir: None,
             mesh_token: None,

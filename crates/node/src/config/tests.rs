@@ -159,7 +159,7 @@ fn all_problems_come_at_once_with_their_origin() {
     the settings have 9 problem(s)
       edgecoder.toml:1: port: settings stand in sections, like [node]
       edgecoder.toml:3: coordinator.port: invalid type: string "x", expected u16
-      edgecoder.toml:4: coordinator.prot: unknown field `prot`, expected one of `bind`, `port`, `public_url`, `database_url`, `blob_dir`, `mesh_token`, `admin_token`, `registration_tokens`
+      edgecoder.toml:4: coordinator.prot: unknown field `prot`, expected one of `bind`, `port`, `public_url`, `inference_url`, `database_url`, `blob_dir`, `mesh_token`, `admin_token`, `registration_tokens`
       edgecoder.toml:5: coordinator.bind: invalid IP address syntax
       edgecoder.toml:7: nodes: unknown section
       COORDINATOR_PORT: coordinator.port: invalid value: integer `99999`, expected u16

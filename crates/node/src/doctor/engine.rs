@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use super::Finding;
 use crate::cli::Context;
 use crate::config::{EngineKind, InferenceConfig};
-use crate::model_file;
 use crate::roles;
 
 /// Longest wait for a model server.
@@ -55,11 +54,12 @@ pub(super) async fn providers(context: &Context) -> Finding {
 
 /// A node that runs has loaded its model already; a second copy could be one too many for the memory.
 async fn file(context: &Context) -> Finding {
-    let (inference, in_use) = (&context.loaded.config.inference, context.data.is_locked());
-    let program = std::env::current_exe().unwrap_or_default();
-    let working = std::env::current_dir().unwrap_or_default();
-    let path = model_file::locate(inference.model_path.as_deref(), &program, &working);
+    let in_use = context.data.is_locked();
     let fix = "set inference.model_path to a GGUF file, or inference.engine to \"openai\"";
+    let path = match context.model_file() {
+        Ok(path) => path,
+        Err(error) => return Finding::bad("model", error.to_string(), fix),
+    };
     let size = match readable(&path) {
         Ok(megabytes) if in_use => Ok(format!("{megabytes} MiB; loaded by the running node")),
         Ok(megabytes) => loads(context).await.map(|can| format!("{megabytes} MiB; {can}")),

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use edgecoder_base::Level;
 use edgecoder_coordinator::{Config, Coordinator, Deps};
+use edgecoder_net::{HttpDecomposer, Signer};
 use edgecoder_protocol::Decomposer;
 use edgecoder_store::{BlobDir, Location, Store};
+use edgecoder_worker::Inference;
 
 use super::{Shared, entropy, now};
 use crate::config::SandboxMode;
@@ -31,6 +33,21 @@ pub(crate) async fn build(
     let deps =
         Deps { store: store.clone(), blobs, key: Arc::clone(&shared.key), decomposer, clock: now, entropy };
     Ok((Coordinator::build(settings(config), deps), store))
+}
+
+/// Who splits requests: the inference door that is named, else this node's own engine, else nobody.
+pub(crate) fn decomposer(
+    config: &crate::config::Config,
+    shared: &Shared,
+    own: Option<Inference>,
+) -> Result<Option<Arc<dyn Decomposer>>, Error> {
+    let Some(url) = &config.coordinator.inference_url else {
+        return Ok(own.map(|own| Arc::new(own) as Arc<dyn Decomposer>));
+    };
+    let key = Arc::clone(&shared.key);
+    let signer = Signer { agent_id: key.public().node_id(), key, clock: now, entropy };
+    let door = HttpDecomposer::build(url, signer, Some(shared.inference_token.clone()))?;
+    Ok(Some(Arc::new(door)))
 }
 
 fn settings(config: &crate::config::Config) -> Config {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
-use edgecoder_base::{Blobs, NodeId, NodeKey, Secret};
+use edgecoder_base::{Blobs, NodeId, NodeKey};
 use edgecoder_inference::{RemoteConfig, RemoteEngine};
 use edgecoder_net::{HttpWorkSource, Signer};
 use edgecoder_sandbox::{Mode, Sandbox};
@@ -17,7 +17,6 @@ use super::{entropy, now};
 use crate::cli::{Context, WorkerArgs};
 use crate::config::EngineKind;
 use crate::error::Error;
-use crate::home::Token;
 use crate::supervise::ChildSpec;
 
 /// How the node starts its worker, given the doors it needs.
@@ -60,7 +59,7 @@ pub(crate) async fn work(
     let blobs: Arc<dyn Blobs> = Arc::new(BlobDir::open(&blobs).map_err(Error::io("open", &blobs))?);
     let signer = Signer { key: Arc::clone(&key), agent_id: agent_id.clone(), clock: now, entropy };
     let source = HttpWorkSource::build(&args.coordinator_door, signer, context.mesh_token()?)?;
-    let remote = RemoteConfig::new(args.inference_door.clone(), inference_token(context)?);
+    let remote = RemoteConfig::new(args.inference_door.clone(), context.inference_token()?);
     let engine = RemoteEngine::new(remote).map_err(|error| Error::Role(error.to_string()))?;
     let sandbox = Sandbox::new(settings.sandbox.to_sandbox(&context.env))
         .map_err(|error| Error::Role(error.to_string()))?;
@@ -87,13 +86,6 @@ fn agent_id(context: &Context, key: &NodeKey, own: bool) -> Result<NodeId, Error
     match &context.loaded.config.node.id {
         Some(id) if !own => NodeId::new(id.clone()).map_err(|error| Error::Usage(error.to_string())),
         _ => Ok(key.public().node_id()),
-    }
-}
-
-fn inference_token(context: &Context) -> Result<Option<Secret<String>>, Error> {
-    match &context.loaded.config.inference.token {
-        Some(token) => Ok(Some(token.clone())),
-        None => context.data.known_token(Token::Inference),
     }
 }
 

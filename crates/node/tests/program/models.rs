@@ -43,6 +43,19 @@ fn list(home: &Path) -> Value {
 }
 
 #[test]
+fn a_running_node_takes_a_chosen_model_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    check(&model(home, &["pull", shipped().to_str().unwrap(), "--name", "small"]), 0, "installed small");
+    let mut command = rig::command(home);
+    command.env_remove("EDGECODER_INFERENCE__MODEL_PATH");
+    let _node = rig::Program::start(command);
+    check(&model(home, &["use", "small"]), 0, "the running node answers with it");
+    let used: Value = serde_json::from_slice(&model(home, &["use", "--shipped", "--json"]).stdout).unwrap();
+    assert_eq!((&used["running_node"], &used["restart_needed"]), (&"ready".into(), &false.into()));
+}
+
+#[test]
 fn a_model_is_pulled_used_verified_and_removed() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();

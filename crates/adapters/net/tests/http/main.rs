@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise, in shared functions too")]
 
 mod api_client;
+mod decomposer;
 mod door;
 mod work_source;

@@ -17,7 +17,6 @@ use super::table::Table;
 use super::{BenchArgs, Context};
 use crate::config::EngineKind;
 use crate::error::{Error, Exit};
-use crate::model_file;
 use crate::output::harmless;
 
 /// Tokens of the long prompt, where the window allows: a file and a question about it.
@@ -93,9 +92,7 @@ fn used(context: &Context) -> Result<PathBuf, Error> {
         let words = "inference.engine is a model server: name an installed model to measure it here";
         return Err(Error::Usage(words.to_owned()));
     }
-    let program = std::env::current_exe().map_err(Error::io("find", "the running program"))?;
-    let working = std::env::current_dir().unwrap_or_default();
-    Ok(model_file::locate(inference.model_path.as_deref(), &program, &working))
+    context.model_file()
 }
 
 /// Starts an engine as a node would, lets `work` ask it, and ends it.

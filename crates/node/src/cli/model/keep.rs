@@ -1,6 +1,7 @@
 //! `edgecoder model use|rm|verify`: what becomes of installed models.
 
 use edgecoder_inference::catalog::{Catalog, CatalogError, ModelName};
+use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -9,14 +10,16 @@ use crate::config::{EngineKind, Origin};
 use crate::error::{Error, Exit, chain};
 use crate::output::{Style, harmless};
 
+/// The shipped model, as a running node knows it.
+const SHIPPED: &str = "edgecoder-tiny";
+
 pub(super) async fn choose(context: &Context, catalog: &Catalog, args: UseArgs) -> Result<Exit, Error> {
     check_choice_counts(context)?;
     match args.name {
         Some(name) => use_installed(context, catalog, &name, args.json.json).await,
         None => {
             catalog.store().choose_none()?;
-            say_used(context, "the model that comes with the program", args.json.json);
-            Ok(Exit::Done)
+            taken(context, "the model that comes with the program", SHIPPED, args.json.json).await
         }
     }
 }
@@ -28,19 +31,60 @@ pub(super) async fn use_installed(
     as_json: bool,
 ) -> Result<Exit, Error> {
     let model = catalog.choose(name).await?;
-    say_used(context, model.name.as_str(), as_json);
+    taken(context, model.name.as_str(), model.name.as_str(), as_json).await
+}
+
+/// How the running node took the choice.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Swap {
+    /// None runs, or it runs no engine.
+    NoNode,
+    /// It answers with the model now.
+    Ready,
+    /// It loads the model, and answers with the former one meanwhile.
+    Loading,
+    /// It stays with its model.
+    Refused(String),
+}
+
+/// Tells a person that `what` is chosen, after telling the running node, which knows it as `model`.
+async fn taken(context: &Context, what: &str, model: &str, as_json: bool) -> Result<Exit, Error> {
+    let out = context.out;
+    let swap = swap(context, model).await;
+    if as_json {
+        let restart_needed = matches!(swap, Swap::Refused(_));
+        out.line(json!({ "used": what, "running_node": swap, "restart_needed": restart_needed }));
+        return Ok(Exit::Done);
+    }
+    out.line(format_args!("{} is used from now on", out.paint(Style::Strong, what)));
+    match swap {
+        Swap::NoNode => {}
+        Swap::Ready => out.note("the running node answers with it; nothing was interrupted"),
+        Swap::Loading => {
+            out.note("the running node is loading it, and answers with the former model meanwhile")
+        }
+        Swap::Refused(why) => {
+            let why = harmless(&why);
+            out.note(format_args!("the running node keeps its model until it is restarted: {why}"));
+        }
+    }
     Ok(Exit::Done)
 }
 
-fn say_used(context: &Context, what: &str, as_json: bool) {
-    let (out, running) = (context.out, context.data.is_locked());
-    if as_json {
-        out.line(json!({ "used": what, "restart_needed": running }));
-        return;
-    }
-    out.line(format_args!("{} is used from now on", out.paint(Style::Strong, what)));
-    if running {
-        out.note("the running node keeps its model until it is restarted");
+async fn swap(context: &Context, model: &str) -> Swap {
+    let client = match context.inference_client() {
+        Ok(Some(client)) => client,
+        Ok(None) => return Swap::NoNode,
+        Err(error) => return Swap::Refused(chain(&error)),
+    };
+    match client.swap(model).await {
+        Ok(reply) => match (reply.status.as_str(), reply.error) {
+            ("ready", _) => Swap::Ready,
+            ("error", why) => Swap::Refused(why.unwrap_or_default()),
+            _ => Swap::Loading,
+        },
+        Err(error) => Swap::Refused(chain(&error)),
     }
 }
 
