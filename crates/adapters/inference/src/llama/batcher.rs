@@ -369,7 +369,7 @@ fn open(loaded: &Loaded) -> Result<LlamaContext<'_>, Error> {
     let cells = capabilities.window.map_or(capabilities.context_tokens, |window| window.shared_tokens);
     let step = u32::try_from(STEP_TOKENS).unwrap_or(u32::MAX);
     // Where every slot can have a whole window, each gets cells of its own: a step then looks at a request's own
-    // cells and not at everybody's, which is half of the work with a small model. Otherwise all share one pool.
+    // cells and not at everybody's (a fifth less work with a small model). Otherwise all share one pool.
     let shared = cells < capabilities.context_tokens.saturating_mul(capabilities.slots);
     let params = LlamaContextParams::default()
         .with_n_ctx(NonZeroU32::new(cells))
