@@ -13,7 +13,7 @@ PROFILE ?= default
 
 # `check` relies on the order of what it lists.
 .NOTPARALLEL:
-.PHONY: help setup tools demo test up check fmt clippy tidy doc deny bench-queue bench-engine sandbox-images test-docker
+.PHONY: help setup tools demo test test-clients up check fmt clippy tidy doc deny bench-queue bench-engine sandbox-images test-docker
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ sandbox-images: setup ## Build the images of sandbox mode `docker` from Debian p
 
 test-docker: setup ## Test sandbox mode `docker` on this machine's dockerd, with the hostile corpus and 200 kills
 	@scripts/test-docker.sh
+
+test-clients: setup ## Let real clients (openai, anthropic, ollama, litellm, aider, …) speak to a node
+	@scripts/test-clients.sh $(ARGS)
 
 bench-queue: setup ## Measure the queue beside BullMQ and JetStream (ARGS="--runs 1" for a quick look)
 	@scripts/bench-queue.sh $(ARGS)

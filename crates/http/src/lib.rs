@@ -6,8 +6,8 @@
 //! serve ─► connection (limits) ─► request layer ─► routes ─► extractor ─► role's handle
 //! ```
 //!
-//! [`coordinator`] and [`inference`] carry work; [`control`], [`ide`] and [`portal`] only say that they are
-//! alive until their roles exist.
+//! [`coordinator`] and [`inference`] carry work, [`ide`] speaks with editors; [`control`] and [`portal`] only say that
+//! they are alive until their roles exist.
 
 mod auth;
 mod body;
@@ -20,6 +20,7 @@ mod extract;
 pub mod ide;
 pub mod inference;
 mod metrics;
+mod patience;
 pub mod portal;
 mod request;
 mod server;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::extract::Closing;
+use crate::patience::Patient;
 
 /// Connections at a time; more wait in the system's backlog. Each costs a few KiB while it waits, and every
 /// worker keeps two open.
@@ -25,6 +26,8 @@ const MAX_CONNECTIONS: usize = 1024;
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 /// Largest request head; also bounds the read buffer of a connection.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Whoever takes nothing for so long, although there is something to be taken, is hung up on.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 /// What is being answered when the door closes may be finished within this time.
 const GRACE: Duration = Duration::from_secs(5);
 /// Pause after the system refused a connection for its own reasons (out of file descriptors).
@@ -93,7 +96,7 @@ async fn connection(stream: TcpStream, router: Router, shutdown: CancellationTok
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Patient::new(stream, TAKEN_WITHIN)), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         biased;

@@ -8,6 +8,7 @@
 mod anthropic;
 mod chat;
 mod hang_up;
+mod mutations;
 mod ollama;
 mod responses;
 mod rig;
