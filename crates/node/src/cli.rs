@@ -298,6 +298,9 @@ pub(crate) struct ReviewArgs {
     /// A note for the record
     #[arg(long)]
     pub(crate) note: Option<String>,
+    /// Say that the review notes on the patch were read; a patch with notes is approved only then
+    #[arg(long)]
+    pub(crate) accept_notes: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -323,6 +326,9 @@ pub(crate) struct ApplyArgs {
     /// Commit the change with git
     #[arg(long)]
     pub(crate) commit: bool,
+    /// Say that the review notes on the patch were read; a patch with notes is applied only then
+    #[arg(long)]
+    pub(crate) accept_notes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -344,7 +350,7 @@ pub(crate) struct WorkerArgs {
     pub(crate) inference_door: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct EngineArgs {
     /// GGUF file
     #[arg(long)]
@@ -364,6 +370,14 @@ pub(crate) struct EngineArgs {
     /// GGUF file that guesses ahead
     #[arg(long)]
     pub(crate) draft: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Serves as the engine's child, if that is what was typed: without a runtime, for it is confined as a whole only
+    /// while it has one thread.
+    pub(crate) fn engine(&self) -> Option<Result<Exit, Error>> {
+        if let Command::Engine(args) = &self.command { Some(up::engine(args)) } else { None }
+    }
 }
 
 /// Does what was typed.
@@ -391,7 +405,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
         Command::Man { out: folder } => complete::manual(out, folder.as_deref()),
         Command::Reference { out } => complete::reference(&out),
         Command::Worker(args) => up::worker(context(&plain)?, args).await,
-        Command::Engine(args) => up::engine(args),
+        Command::Engine(args) => up::engine(&args),
     }
 }
 

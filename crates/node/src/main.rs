@@ -28,6 +28,9 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let out = output::Output::detect(&env);
+    if let Some(served) = cli.engine() {
+        return ended(out, served);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -35,11 +38,16 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let exit = runtime.block_on(cli::run(cli, env)).unwrap_or_else(|error| {
+    let done = runtime.block_on(cli::run(cli, env));
+    // A read of standard input cannot be called back; nothing else is left to wait for.
+    runtime.shutdown_background();
+    ended(out, done)
+}
+
+fn ended(out: output::Output, done: Result<error::Exit, error::Error>) -> ExitCode {
+    let exit = done.unwrap_or_else(|error| {
         out.note(format_args!("edgecoder: {}", error::chain(&error)));
         error.exit()
     });
-    // A read of standard input cannot be called back; nothing else is left to wait for.
-    runtime.shutdown_background();
     ExitCode::from(exit.code())
 }

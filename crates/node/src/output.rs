@@ -136,10 +136,15 @@ fn write_or_leave(to: &mut impl Write, text: std::fmt::Arguments<'_>) {
     }
 }
 
-/// `text` without control characters but newlines and tabs: what a model or a repository wrote must not move
-/// the cursor, change colours or set the window's title.
+/// `text` without control characters but newlines and tabs, and without marks of direction: what a model or a
+/// repository wrote must not move the cursor, change colours, set the window's title, or stand in another order than
+/// it is read by a compiler.
 pub(crate) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+    let steers = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -149,6 +154,7 @@ mod tests {
     #[test]
     fn text_of_others_cannot_steer_the_terminal() {
         assert_eq!(harmless("a\u{1b}[31mb\r\n\tc\u{7}\u{9b}"), "a\u{fffd}[31mb\u{fffd}\n\tc\u{fffd}\u{fffd}");
+        assert_eq!(harmless("a\u{202e}b\u{2066}c\u{2028}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! that a caller cannot tell a role in the same process from one across the network.
 
 use edgecoder_base::{
-    AttemptId, AttemptLimits, BlobHash, Level, PrivacyTier, Scope, SubtaskId, TaskId, Timestamp, Usage,
-    Verifier,
+    AttemptId, AttemptLimits, BlobHash, Level, PrivacyTier, ReviewNote, Scope, SubtaskId, TaskId, Timestamp,
+    Usage, Verifier,
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -176,6 +176,9 @@ pub struct Verdict {
     pub level: Level,
     /// Whether a verifier of the user's ran, or only a syntax check.
     pub verified_by_user: bool,
+    /// What a person must look at before the patch is taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<ReviewNote>,
 }
 
 impl Verdict {

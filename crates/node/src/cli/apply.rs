@@ -35,6 +35,13 @@ async fn apply(context: &Context, client: &ApiClient, args: &ApplyArgs) -> Resul
         context.out.line(format_args!("already applied: {paths}"));
         return Ok(Exit::Done);
     }
+    let notes = task.result.as_ref().map(|result| result.notes.as_slice()).unwrap_or_default();
+    super::render::notes(context.out, notes).into_iter().for_each(|note| context.out.note(note));
+    if !notes.is_empty() && !args.accept_notes {
+        let why =
+            format!("the patch has {} review notes; look at them, then give --accept-notes", notes.len());
+        return Err(Error::Usage(why));
+    }
     let message = args.commit.then(|| message(&task));
     put(&args.repo, &patch, args.branch.as_deref(), message.as_deref()).await?;
     context.out.line(format_args!("{}: {paths}", context.out.paint(Style::Good, "applied")));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edgecoder_base::Timestamp;
+use edgecoder_base::{ReviewNote, Timestamp};
 use edgecoder_protocol::api::tasks::{AttemptView, ResultView, TaskEventView, TaskSummary, TaskView};
 use serde_json::Value;
 
@@ -40,6 +40,9 @@ pub(super) fn task(out: Output, task: &TaskView) -> String {
     if let Some(result) = &task.result {
         add("result", &proof(out, result));
     }
+    for note in task.result.iter().flat_map(|result| &result.notes) {
+        add("look at", &out.paint(Style::Warn, harmless(&note.to_string())));
+    }
     add("effort", &effort(task));
     if let Some(output) = &task.output {
         lines.push(harmless(output));
@@ -58,6 +61,12 @@ fn excerpt(request: &str) -> String {
         text.push_str(" …");
     }
     text
+}
+
+/// The notes on a patch, a line each: what no test judges.
+pub(super) fn notes(out: Output, notes: &[ReviewNote]) -> Vec<String> {
+    let line = |note: &ReviewNote| format!("look at {}", harmless(&note.to_string()));
+    notes.iter().map(|note| out.paint(Style::Warn, line(note))).collect()
 }
 
 /// What the task cost so far.

@@ -32,6 +32,11 @@ async fn perform(context: &Context, client: &ApiClient, command: TaskCommand) ->
         TaskCommand::Watch { id, json } => follow::follow(context, client, &id, json.json).await,
         TaskCommand::Diff { id } => {
             out.raw(&render::diff(out, &client.diff(&id).await?));
+            // On the other stream: a diff that is piped into a file stays one.
+            let task = client.task(&id).await?;
+            for note in task.result.iter().flat_map(|result| render::notes(out, &result.notes)) {
+                out.note(note);
+            }
             Ok(Exit::Done)
         }
         TaskCommand::Attempts { id, json } => {
@@ -93,8 +98,12 @@ pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, 
         Decision::Reject => ReviewDecision::Reject,
         Decision::Retry => ReviewDecision::Retry,
     };
-    let request = ReviewRequest { decision, note: args.note };
+    let request = ReviewRequest { decision, note: args.note, accept_notes: args.accept_notes };
     with_client(context, Need::Queue, async |client| {
+        if decision == ReviewDecision::Approve && !args.accept_notes {
+            let notes = client.task(&args.id).await?.result.map(|result| result.notes).unwrap_or_default();
+            render::notes(context.out, &notes).into_iter().for_each(|note| context.out.note(note));
+        }
         let task = client.review(&args.id, &request).await?;
         context.out.line(state_line(&task));
         Ok(Exit::Done)

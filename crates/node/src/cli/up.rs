@@ -51,9 +51,9 @@ pub(super) async fn worker(context: Context, args: WorkerArgs) -> Result<Exit, E
 }
 
 #[cfg(feature = "llama")]
-pub(super) fn engine(args: EngineArgs) -> Result<Exit, Error> {
+pub(super) fn engine(args: &EngineArgs) -> Result<Exit, Error> {
     supervise::become_child();
-    let EngineArgs { model, context, threads, slots, gpu_layers, draft } = args;
+    let EngineArgs { model, context, threads, slots, gpu_layers, draft } = args.clone();
     let config =
         edgecoder_inference::serve::ServeConfig { model, context, threads, slots, gpu_layers, draft };
     // The reason of a failure goes to the parent as a frame.
@@ -62,6 +62,6 @@ pub(super) fn engine(args: EngineArgs) -> Result<Exit, Error> {
 }
 
 #[cfg(not(feature = "llama"))]
-pub(super) fn engine(_: EngineArgs) -> Result<Exit, Error> {
+pub(super) fn engine(_: &EngineArgs) -> Result<Exit, Error> {
     Err(Error::Unsupported("this build has no embedded engine: build it with the feature `llama`"))
 }

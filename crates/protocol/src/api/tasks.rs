@@ -1,8 +1,8 @@
 //! Bodies of the task routes: ours (`/tasks…`) and the published `/submit`.
 
 use edgecoder_base::{
-    AttemptId, AttemptLimits, BlobHash, Level, NodeId, PrivacyTier, Scope, SubtaskId, TaskId, Timestamp,
-    Usage, Verifier,
+    AttemptId, AttemptLimits, BlobHash, Level, NodeId, PrivacyTier, ReviewNote, Scope, SubtaskId, TaskId,
+    Timestamp, Usage, Verifier,
 };
 use serde::{Deserialize, Serialize};
 
@@ -260,6 +260,9 @@ pub struct ResultView {
     pub verified_by_user: bool,
     /// Confinement of the proof.
     pub level: Level,
+    /// What a person must look at before the patch is taken: no test judges it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<ReviewNote>,
     /// The attempt that wrote it.
     pub attempt: AttemptId,
     /// Its trace.
@@ -324,6 +327,9 @@ pub struct ReviewRequest {
     /// A note for the record.
     #[serde(default)]
     pub note: Option<String>,
+    /// Whether the notes on the patch were read; a patch with notes is approved only then.
+    #[serde(default)]
+    pub accept_notes: bool,
 }
 
 /// What a person decided.

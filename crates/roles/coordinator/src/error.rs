@@ -32,7 +32,7 @@ impl From<Refusal> for Error {
             Refusal::UnknownAttempt => ErrorCode::NotFound,
             Refusal::LeaseLost(_) | Refusal::NotLeasable(_) => ErrorCode::LeaseLost,
             Refusal::NotEligible(_) => ErrorCode::Forbidden,
-            Refusal::WrongState(_) => ErrorCode::WrongState,
+            Refusal::WrongState(_) | Refusal::NotesUnread(_) => ErrorCode::WrongState,
         };
         Self::new(code, refusal.to_string())
     }

@@ -110,7 +110,8 @@ impl Handle {
     pub async fn review(&self, id: &TaskId, request: ReviewRequest, by: &str) -> Result<TaskView, Error> {
         let by = by.to_owned();
         self.tell(id, move |task, now| {
-            task.apply(Command::Review { by: &by, decision: request.decision }, now)
+            let (decision, accept_notes) = (request.decision, request.accept_notes);
+            task.apply(Command::Review { by: &by, decision, accept_notes }, now)
         })
         .await
     }

@@ -91,6 +91,7 @@ fn result(task: &Task) -> Option<ResultView> {
         log: proof.verdict.log,
         verified_by_user: proof.verdict.verified_by_user,
         level: proof.verdict.level,
+        notes: proof.verdict.notes.clone(),
         trace: proof.attempt.trace,
         attempt: proof.id,
         patches: proof.patches,

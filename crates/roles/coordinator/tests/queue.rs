@@ -151,6 +151,7 @@ fn judged(rejections: Vec<Rejection>) -> Outcome {
         lines: (1, 0),
         level: Level::S3,
         verified_by_user: true,
+        notes: Vec::new(),
     };
     Outcome::Judged { verdict }
 }
@@ -171,7 +172,7 @@ async fn a_task_goes_from_submit_to_a_receipt_and_its_ledger_verifies() {
     let receipt: serde_json::Value =
         serde_json::from_slice(&house.handle.blob(receipt).await.unwrap()).unwrap();
     assert_eq!(receipt["receipt"]["task"], task.id.to_string());
-    let review = ReviewRequest { decision: ReviewDecision::Approve, note: None };
+    let review = ReviewRequest { decision: ReviewDecision::Approve, note: None, accept_notes: false };
     assert_eq!(house.handle.review(&task.id, review, "ada").await.unwrap().state, "approved");
     let verdict = house.handle.verify_ledger().await.unwrap();
     assert!(verdict.ok && verdict.entries >= 8 && verdict.checkpoints > 0, "{verdict:?}");

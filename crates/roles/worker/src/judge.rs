@@ -2,8 +2,8 @@
 //! verifier passes, the hidden verifier passes. Whatever the author of the patch claims plays no part.
 
 use edgecoder_agent::scope::{self, ScopeViolation};
-use edgecoder_agent::test_report;
-use edgecoder_base::{BlobHash, Level, Manifest, Patch, Usage, Verifier};
+use edgecoder_agent::{review, test_report};
+use edgecoder_base::{BlobHash, Change, Level, Manifest, Patch, ReviewNote, Usage, Verifier};
 use edgecoder_protocol::Assignment;
 use edgecoder_protocol::work::{HiddenVerifier, Outcome, Rejection, Report, TestCounts, Verdict};
 use edgecoder_sandbox::{Exit, Job, JobFile, Limits};
@@ -59,6 +59,7 @@ impl Judge<'_> {
             lines: shown.lines,
             level: trial.level.unwrap_or(Level::S0),
             verified_by_user: self.assignment.verifier.is_some() || self.assignment.hidden.is_some(),
+            notes: shown.notes,
         };
         Ok(report(verdict, trial.usage))
     }
@@ -74,7 +75,7 @@ impl Judge<'_> {
             Err(Error::Workspace(error)) => return Ok(Err(vec![does_not_apply(&error)])),
             Err(error) => return Err(error),
         };
-        let unchanged = |change: &edgecoder_base::Change| {
+        let unchanged = |change: &Change| {
             change.after.as_ref().map(|text| BlobHash::of(text.as_bytes())) == change.before
         };
         if patch.changes.iter().all(unchanged) {
@@ -159,7 +160,7 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// The change as people see it: against the tree it was made for, or at integration against the snapshot.
+    /// The change as people see it, and what of it they must look at: against the tree it was made for, or at integration against the snapshot.
     async fn shown(&self, checkout: &Checkout, candidate: &Patch) -> Result<Shown, Error> {
         let integration = self.assignment.candidate.is_none();
         let (patch, manifest): (Patch, Arc<Manifest>) = if integration {
@@ -168,21 +169,23 @@ impl Judge<'_> {
             (candidate.clone(), Arc::clone(&checkout.manifest))
         };
         let blobs = Arc::clone(&self.deps.blobs);
-        let (text, lines) = blocking("writing the diff", move || {
+        let (text, lines, notes) = blocking("writing the diff", move || {
             let text = patch::unified_diff(&patch, &manifest, &*blobs)?;
             let stat = patch::diffstat(&patch, &manifest, &*blobs)?;
             let count = |lines: usize| u32::try_from(lines).unwrap_or(u32::MAX);
-            Ok((text, (count(stat.added), count(stat.removed))))
+            let before = |change: &Change| String::from_utf8(blobs.read(&change.before?).ok()?).ok();
+            Ok((text, (count(stat.added), count(stat.removed)), review::notes(&patch, before)))
         })
         .await?;
         let diff = keep(self.deps, self.config.shared_blobs, text.into_bytes()).await?;
-        Ok(Shown { diff, lines })
+        Ok(Shown { diff, lines, notes })
     }
 }
 
 struct Shown {
     diff: BlobHash,
     lines: (u32, u32),
+    notes: Vec<ReviewNote>,
 }
 
 impl Trial {
@@ -225,6 +228,7 @@ fn refused(rejections: Vec<Rejection>) -> Report {
         // Nothing was run.
         level: Level::S0,
         verified_by_user: false,
+        notes: Vec::new(),
     };
     report(verdict, Usage::default())
 }

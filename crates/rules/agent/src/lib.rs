@@ -21,6 +21,7 @@ pub mod observation;
 pub mod profile;
 pub mod prompt;
 pub mod python;
+pub mod review;
 pub mod scope;
 pub mod split;
 pub mod step;

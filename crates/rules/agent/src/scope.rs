@@ -110,6 +110,16 @@ pub fn is_test_path(path: &str) -> bool {
     TEST_SET.is_match(path)
 }
 
+/// Whether `path` runs by itself where it arrives.
+pub(crate) fn is_automation(path: &str) -> bool {
+    AUTOMATION_SET.is_match(path)
+}
+
+/// Whether `path` is a manifest or lock file of a package manager.
+pub(crate) fn declares_dependencies(path: &str) -> bool {
+    DEPENDENCY_SET.is_match(path)
+}
+
 /// Whether a patch may touch `path` without breaking the contract or deciding what the verifier does. For paths
 /// that a model proposes, so a path that could be read as a glob is none.
 pub fn may_touch(path: &str, scope: &Scope, verifier: Option<&Verifier>) -> bool {
@@ -202,7 +212,7 @@ fn globs(patterns: &[String]) -> Result<GlobSet, String> {
     set.build().map_err(|_| patterns.join(" "))
 }
 
-fn builtin(patterns: &[&str]) -> GlobSet {
+pub(crate) fn builtin(patterns: &[&str]) -> GlobSet {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         // `SplitTest.java` is a test, `Split.java` and `Latest.java` are none.

@@ -62,5 +62,7 @@ pub enum Command<'a> {
         by: &'a str,
         /// What.
         decision: ReviewDecision,
+        /// Whether the notes on the patch were read.
+        accept_notes: bool,
     },
 }

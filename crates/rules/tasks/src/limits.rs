@@ -30,5 +30,8 @@ pub const MAX_REQUEST_CHARS: usize = 20_000;
 /// Characters of a detail kept with an attempt; the whole text is in its log.
 pub const MAX_DETAIL_CHARS: usize = 2_000;
 
+/// Review notes kept with a verdict: three for each file of the largest patch that a scope allows by default.
+pub const MAX_NOTES: usize = 96;
+
 /// Inline output of an answer, bytes; longer ones are cut visibly.
 pub const MAX_OUTPUT_BYTES: usize = 256 * 1024;

@@ -31,6 +31,9 @@ pub enum Refusal {
     /// The report does not fit the kind of work.
     #[error("this kind of work is not reported like that")]
     WrongReport,
+    /// The patch touches what tests do not judge, and nobody said that this was looked at.
+    #[error("the patch has {0} review notes; look at them, and approve with them accepted")]
+    NotesUnread(usize),
     /// The task is not in a state that allows it.
     #[error("a task that is {0} does not allow that")]
     WrongState(TaskState),

@@ -166,7 +166,7 @@ impl Task {
             }
             Command::Expire { attempt } => self.expire(attempt, now),
             Command::Cancel { by } => self.cancel(by, now),
-            Command::Review { by, decision } => self.review(by, decision, now),
+            Command::Review { by, decision, accept_notes } => self.review(by, decision, accept_notes, now),
         }?;
         self.updated_at = self.updated_at.max(now);
         debug_assert_eq!(invariant::check(self), Ok(()));
@@ -298,8 +298,17 @@ impl Task {
         Ok(())
     }
 
-    fn review(&mut self, by: &str, decision: ReviewDecision, now: Timestamp) -> Result<(), Refusal> {
+    fn review(
+        &mut self,
+        by: &str,
+        decision: ReviewDecision,
+        accept_notes: bool,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         match (decision, self.state) {
+            (ReviewDecision::Approve, TaskState::Review) if self.notes() > 0 && !accept_notes => {
+                return Err(Refusal::NotesUnread(self.notes()));
+            }
             (ReviewDecision::Approve, TaskState::Review) => {
                 self.end(TaskState::Approved, Some(format!("approved by {by}")), now);
                 self.record(EventKind::Approved, None, by, Value::Null);
@@ -320,6 +329,11 @@ impl Task {
             }
         }
         Ok(())
+    }
+
+    /// How much of the proven patch a person must look at.
+    fn notes(&self) -> usize {
+        self.proof().map_or(0, |proof| proof.verdict.notes.len())
     }
 
     fn end(&mut self, state: TaskState, reason: Option<String>, now: Timestamp) {

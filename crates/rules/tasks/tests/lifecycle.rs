@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use edgecoder_base::{
-    AttemptId, AttemptLimits, BlobHash, Level, PrivacyTier, Scope, TaskId, Timestamp, Usage, Verifier,
+    AttemptId, AttemptLimits, BlobHash, Concern, Level, PrivacyTier, ReviewNote, Scope, TaskId, Timestamp,
+    Usage, Verifier,
 };
 use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::api::tasks::ReviewDecision;
@@ -68,8 +69,24 @@ fn verdict(rejections: Vec<Rejection>) -> Report {
             lines: (1, 0),
             level: Level::S3,
             verified_by_user: true,
+            notes: Vec::new(),
         },
     })
+}
+
+/// A passing verdict on a patch that tests do not judge alone.
+fn noted(notes: usize) -> Report {
+    let mut report = verdict(vec![]);
+    let note = ReviewNote {
+        concern: Concern::Automation,
+        path: ".github/workflows/ci.yml".into(),
+        line: None,
+        detail: String::new(),
+    };
+    if let Outcome::Judged { verdict } = &mut report.outcome {
+        verdict.notes = vec![note; notes];
+    }
+    report
 }
 
 fn failing() -> Vec<Rejection> {
@@ -131,6 +148,23 @@ impl Story {
 }
 
 #[test]
+fn a_patch_with_notes_is_approved_only_by_somebody_who_says_they_were_read() {
+    let mut story = Story::new(1);
+    story.work((0, 1), candidate("good"));
+    story.work((0, 2), noted(1_000));
+    let review = |decision, accept_notes| Command::Review { by: "ada", decision, accept_notes };
+    assert_eq!(story.apply(review(ReviewDecision::Approve, false)), Err(Refusal::NotesUnread(96)));
+    assert_eq!(story.task.state, TaskState::Review);
+    story.apply(review(ReviewDecision::Approve, true)).unwrap();
+    assert_eq!(story.task.state, TaskState::Approved);
+    let mut story = Story::new(1);
+    story.work((0, 1), candidate("good"));
+    story.work((0, 2), noted(1));
+    story.apply(review(ReviewDecision::Reject, false)).unwrap();
+    assert_eq!(story.task.state, TaskState::Rejected);
+}
+
+#[test]
 fn a_proven_candidate_goes_to_review_and_is_approved() {
     let mut story = Story::new(1);
     story.work((0, 1), candidate("good"));
@@ -138,7 +172,7 @@ fn a_proven_candidate_goes_to_review_and_is_approved() {
     story.work((0, 2), verdict(vec![]));
     assert_eq!(story.states(0), ["proven", "done"]);
     assert_eq!(story.task.state, TaskState::Review);
-    let approve = Command::Review { by: "ada", decision: ReviewDecision::Approve };
+    let approve = Command::Review { by: "ada", decision: ReviewDecision::Approve, accept_notes: false };
     story.apply(approve).unwrap();
     assert_eq!(story.task.state, TaskState::Approved);
     let kinds: Vec<_> = story.task.take_events().into_iter().map(|event| event.kind.as_str()).collect();
@@ -191,7 +225,7 @@ fn when_nothing_is_proven_the_task_abstains_with_the_reason_and_can_be_tried_aga
         story.task.reason.as_deref(),
         Some("no candidate of 3 attempts was proven; last: the verifier failed (exit 1)")
     );
-    story.apply(Command::Review { by: "ada", decision: ReviewDecision::Retry }).unwrap();
+    story.apply(Command::Review { by: "ada", decision: ReviewDecision::Retry, accept_notes: false }).unwrap();
     assert_eq!(story.task.state, TaskState::Running);
     assert_eq!(story.task.subtasks[0].attempts.last().unwrap().sample, 3, "fresh samples, not the old seeds");
 }

@@ -37,6 +37,7 @@ fn outcome(kind: WorkKind, choice: u8) -> Outcome {
                 lines: (0, 0),
                 level: Level::S3,
                 verified_by_user: true,
+                notes: Vec::new(),
             },
         },
         (_, 0) => Outcome::NoCandidate { detail: "x".into() },

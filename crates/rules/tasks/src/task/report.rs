@@ -81,6 +81,10 @@ impl Task {
                 *detail = cut(detail);
             }
         }
+        verdict.notes.truncate(limits::MAX_NOTES);
+        for note in &mut verdict.notes {
+            note.detail = cut(&note.detail);
+        }
         let passed = verdict.passed();
         let attempt = self.attempt_mut(at);
         let judges = attempt.judges;
