@@ -33,6 +33,9 @@ pub struct Capabilities {
     /// The small model that guesses ahead, where one is configured.
     #[serde(default)]
     pub draft: Option<String>,
+    /// What of the confinement of the process that reads the model is missing on this machine, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconfined: Vec<String>,
 }
 
 impl Capabilities {
@@ -55,7 +58,12 @@ impl fmt::Display for Capabilities {
             let (writes, reads) = (speed.output_tokens_per_s(), speed.prompt_tokens_per_s());
             write!(f, "; about {writes:.0} tokens/s, {reads:.0} of a prompt")?;
         }
-        write!(f, "; window of {} tokens, {} slots", self.context_tokens, self.slots)
+        write!(f, "; window of {} tokens, {} slots", self.context_tokens, self.slots)?;
+        if self.unconfined.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; not confined: {}", self.unconfined.join(", "))
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub mod capabilities;
 pub mod catalog;
 pub mod codec;
 pub mod compact;
+#[cfg(all(feature = "llama", target_os = "linux"))]
+mod confine;
 pub mod discover;
 pub mod download;
 pub mod embed;
@@ -43,7 +45,7 @@ mod window;
 pub use capabilities::Capabilities;
 pub use compact::{Compaction, Overflow};
 pub use embed::{EmbedRequest, Embeddings};
-pub use engine::{Engine, EventStream, Reply, collect};
+pub use engine::{Engine, EventStream, Reply, capped, collect};
 pub use error::Error;
 pub use event::{Event, Finish, TokenLogprob, TokenUsage};
 pub use isolate::{EngineState, IsolateConfig, IsolatedEngine, Supervisor};

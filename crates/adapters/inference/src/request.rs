@@ -178,6 +178,10 @@ pub struct CompletionRequest {
     /// Which model, for servers that hold several. An engine with one model ignores it.
     #[serde(default)]
     pub model: Option<String>,
+    /// On whose behalf. What an engine has read for one is never reused for another: how soon an answer begins would
+    /// tell what the other asked. Without a name it is the node's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 const fn one() -> f32 {
@@ -223,6 +227,7 @@ impl CompletionRequest {
             logprobs: None,
             overflow: Overflow::Refuse,
             model: None,
+            owner: None,
         }
     }
 

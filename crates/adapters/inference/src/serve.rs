@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Error;
 use crate::frame::{Ask, MAX_LINE_BYTES, PROTOCOL, Tell, decode, encode};
 use crate::llama::batcher::Batcher;
 use crate::llama::model::Loaded;
+use crate::{Capabilities, Error};
 
 /// Lines read ahead of the decoding loop; the pipe itself holds the rest back.
 const INBOX_LINES: usize = 64;
@@ -37,17 +37,24 @@ pub struct ServeConfig {
 /// Serves the process's own standard input and output. The process ends when its parent does: the reader
 /// sees the closed pipe even while a step is being computed. (A parent-death signal would be tied to the
 /// *thread* that forked us, and an async runtime may retire that thread while the parent lives.)
+///
+/// Gives up, for good and first of all, what reading a model and computing do not need; to be called while the
+/// process has no other thread.
 pub fn run_stdio(config: &ServeConfig) -> Result<(), Error> {
-    serve(config, std::io::stdin(), std::io::stdout().lock(), || std::process::exit(0))
+    #[cfg(target_os = "linux")]
+    let unconfined = crate::confine::enter(config);
+    #[cfg(not(target_os = "linux"))]
+    let unconfined = vec!["this system has no confinement for engines".to_owned()];
+    serve(config, std::io::stdin(), std::io::stdout().lock(), unconfined, || std::process::exit(0))
 }
 
 /// Serves any pair of byte streams; returns when `input` ends.
 pub fn run(config: &ServeConfig, input: impl Read + Send + 'static, output: impl Write) -> Result<(), Error> {
-    serve(config, input, output, || {})
+    serve(config, input, output, vec!["the engine runs within its caller".to_owned()], || {})
 }
 
 enum Inbound {
-    Ask(Ask),
+    Ask(Box<Ask>),
     Bad(Error),
 }
 
@@ -55,6 +62,7 @@ fn serve(
     config: &ServeConfig,
     input: impl Read + Send + 'static,
     mut output: impl Write,
+    unconfined: Vec<String>,
     at_end: impl FnOnce() + Send + 'static,
 ) -> Result<(), Error> {
     let (sender, inbox) = sync_channel(INBOX_LINES);
@@ -67,7 +75,7 @@ fn serve(
         .map_err(|error| Error::protocol(format!("no reader thread: {error}")))?;
     let outcome = Loaded::open(config).and_then(|loaded| {
         let mut batcher = Batcher::new(&loaded)?;
-        let capabilities = batcher.capabilities().clone();
+        let capabilities = Capabilities { unconfined, ..batcher.capabilities().clone() };
         tell(&mut output, &[Tell::Ready { protocol: PROTOCOL, capabilities }])?;
         answer(&mut batcher, &inbox, &mut output)
     });
@@ -109,21 +117,24 @@ fn answer(
 }
 
 fn take(batcher: &mut Batcher<'_>, inbound: Inbound) -> Vec<Tell> {
-    let told = match inbound {
-        Inbound::Bad(error) => Some(Tell::Refused { id: None, error }),
-        Inbound::Ask(Ask::Complete { id, request }) => match batcher.submit(id, request) {
+    let ask = match inbound {
+        Inbound::Bad(error) => return vec![Tell::Refused { id: None, error }],
+        Inbound::Ask(ask) => *ask,
+    };
+    let told = match ask {
+        Ask::Complete { id, request } => match batcher.submit(id, request) {
             Ok(events) => return events.into_iter().map(|event| Tell::Step { id, event }).collect(),
             Err(error) => Some(Tell::Refused { id: Some(id), error }),
         },
-        Inbound::Ask(Ask::Embed { id, request }) => Some(match batcher.embed(&request) {
+        Ask::Embed { id, request } => Some(match batcher.embed(&request) {
             Ok(embeddings) => Tell::Embedded { id, embeddings },
             Err(error) => Tell::Refused { id: Some(id), error },
         }),
-        Inbound::Ask(Ask::Count { id, request }) => Some(match batcher.count(&request) {
+        Ask::Count { id, request } => Some(match batcher.count(&request) {
             Ok(tokens) => Tell::Counted { id, tokens },
             Err(error) => Tell::Refused { id: Some(id), error },
         }),
-        Inbound::Ask(Ask::Cancel { id }) => batcher.cancel(id).map(|event| Tell::Step { id, event }),
+        Ask::Cancel { id } => batcher.cancel(id).map(|event| Tell::Step { id, event }),
     };
     told.into_iter().collect()
 }
@@ -155,7 +166,7 @@ fn read_lines(input: impl Read, inbox: &SyncSender<Inbound>) {
             }
         }
         let inbound = match std::str::from_utf8(&line).map_err(|_| Error::protocol("a frame is not UTF-8")) {
-            Ok(text) => decode(text.trim_end()).map_or_else(Inbound::Bad, Inbound::Ask),
+            Ok(text) => decode(text.trim_end()).map_or_else(Inbound::Bad, |ask| Inbound::Ask(Box::new(ask))),
             Err(error) => Inbound::Bad(error),
         };
         if inbox.send(inbound).is_err() {

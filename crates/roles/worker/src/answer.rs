@@ -29,7 +29,8 @@ pub(crate) async fn run(
         max_tokens: MAX_TOKENS.min(engine.context_tokens / 2).min(assignment.limits.max_output_tokens),
         stop: Vec::new(),
     };
-    let observed = perform::complete(deps, &prompt, assignment.model.clone(), beat, stop).await?;
+    let observed =
+        perform::complete(deps, &assignment.task, &prompt, assignment.model.clone(), beat, stop).await?;
     let (outcome, usage) = match observed {
         Observation::Completion { text, usage, .. } => {
             let usage = Usage {

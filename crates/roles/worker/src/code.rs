@@ -136,7 +136,8 @@ impl CodeAttempt<'_> {
             Step::Read { paths } => perform::read(checkout, paths.clone()).await?,
             Step::Complete(prompt) => {
                 let model = self.assignment.model.clone();
-                perform::complete(self.deps, prompt, model, self.beat, self.stop).await?
+                perform::complete(self.deps, &self.assignment.task, prompt, model, self.beat, self.stop)
+                    .await?
             }
             Step::Verify { patch } => {
                 let verifier =

@@ -63,7 +63,8 @@ impl Inference {
             Form::Schema(schema) => Format::JsonSchema { schema },
             Form::Grammar(gbnf) => Format::Grammar { gbnf },
         });
-        let asked = CompletionRequest { format, ..perform::request(&prompt, None) };
+        let owner = Some(request.task_id.to_string());
+        let asked = CompletionRequest { format, owner, ..perform::request(&prompt, None) };
         let events = self.engine.complete(asked, CancellationToken::new()).await?;
         let answer = collect(events).await?.text;
         Ok(match planned(request, &answer) {

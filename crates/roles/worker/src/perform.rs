@@ -6,8 +6,8 @@ use edgecoder_agent::{
     CompletionFailure, FileSummary, FileText, Finish, Message, Observation, Prompt, RepoView, Role,
     SymbolSummary, TestReport, TokenUsage,
 };
-use edgecoder_base::{Level, Patch, Verifier};
-use edgecoder_inference::{CompletionRequest, Event, Reply};
+use edgecoder_base::{Level, Patch, TaskId, Verifier};
+use edgecoder_inference::{CompletionRequest, Event, Reply, capped};
 use edgecoder_sandbox::{Exit, Job, Limits, Report};
 use edgecoder_workspace::symbols::{self, MAX_TEXT_BYTES};
 use edgecoder_workspace::{RepoMap, repo_map};
@@ -25,6 +25,8 @@ const MAP_CHARS: usize = 12_000;
 const TAIL_CHARS: usize = 16_000;
 /// Times an engine that is coming back is asked again.
 const ENGINE_TRIES: u32 = 6;
+/// Longest time of one answer. The slowest honest one is a full window on a processor.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3_600);
 /// First pause between them; doubles.
 const ENGINE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -97,6 +99,7 @@ pub(crate) async fn read(checkout: &Checkout, paths: Vec<String>) -> Result<Obse
 /// Asks the engine. One that crashed is restarted by its supervisor, so it is asked again for a while.
 pub(crate) async fn complete(
     deps: &Deps,
+    task: &TaskId,
     prompt: &Prompt,
     model: Option<String>,
     beat: &Beat,
@@ -105,7 +108,7 @@ pub(crate) async fn complete(
     let mut pause = ENGINE_PAUSE;
     let mut tries = 1;
     loop {
-        let error = match ask(deps, prompt, model.clone(), beat, stop).await {
+        let error = match ask(deps, task, prompt, model.clone(), beat, stop).await {
             Ok(reply) => return Ok(observed(reply)),
             Err(error) => error,
         };
@@ -131,19 +134,15 @@ pub(crate) async fn complete(
 
 async fn ask(
     deps: &Deps,
+    task: &TaskId,
     prompt: &Prompt,
     model: Option<String>,
     beat: &Beat,
     stop: &CancellationToken,
 ) -> Result<Reply, edgecoder_inference::Error> {
-    let mut request =
-        CompletionRequest::new(prompt.messages.iter().map(message).collect(), prompt.max_tokens);
-    request.prefill.clone_from(&prompt.prefill);
-    request.temperature = prompt.temperature;
-    request.seed = prompt.seed;
-    request.stop.clone_from(&prompt.stop);
-    request.model = model;
-    let mut events = deps.engine.complete(request, stop.child_token()).await?;
+    let request = CompletionRequest { owner: Some(task.to_string()), ..request(prompt, model) };
+    let events = deps.engine.complete(request, stop.child_token()).await?;
+    let mut events = capped(events, prompt.max_tokens, ANSWER_WITHIN);
     let mut text = String::new();
     while let Some(event) = events.next().await {
         match event? {
@@ -211,13 +210,15 @@ pub(crate) async fn run(
     execute(deps, job, min_level, stop).await
 }
 
-/// Runs a job and insists on its confinement.
+/// Runs a job and insists on its confinement: the sandbox starts nothing below it, and what it says it had is
+/// compared.
 pub(crate) async fn execute(
     deps: &Deps,
     job: Job,
     min_level: Level,
     stop: &CancellationToken,
 ) -> Result<Report, Error> {
+    let job = Job { min_level, ..job };
     match deps.sandbox.run(job, stop.child_token()).await {
         Ok(report) if report.level < min_level => {
             Err(Error::TooWeak { has: report.level, needed: min_level })

@@ -10,7 +10,7 @@ use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
 
-use super::cache::{self, PromptCache};
+use super::cache::{self, Held, PromptCache};
 use super::draft::{Drafter, MOST_GUESSED, MOST_WRITING};
 use super::embedder::Embedder;
 use super::logprobs::logprob;
@@ -173,9 +173,9 @@ impl<'m> Batcher<'m> {
         while let Some(next) = self.waiting.get(at) {
             let free: Vec<_> = (0..self.slots.len()).filter(|&slot| self.slots[slot].is_none()).collect();
             let running = self.slots.iter().enumerate();
-            let busy = running.filter_map(|(slot, sequence)| Some((slot, sequence.as_ref()?.read())));
-            let Some(place) = self.cache.best(&free, busy, &next.tokens) else { return };
-            if self.will_be_read(&next.tokens) > place.common {
+            let busy = running.filter_map(|(slot, sequence)| Some((slot, sequence.as_ref()?.held())));
+            let Some(place) = self.cache.best(&free, busy, next.wanted()) else { return };
+            if self.will_be_read(next.wanted()) > place.common {
                 at += 1;
                 continue;
             }
@@ -193,9 +193,9 @@ impl<'m> Batcher<'m> {
     }
 
     /// How much of `prompt` a running request is about to read.
-    fn will_be_read(&self, prompt: &[LlamaToken]) -> usize {
+    fn will_be_read(&self, prompt: Held<'_>) -> usize {
         let reading = self.slots.iter().flatten().filter(|sequence| !sequence.is_writing());
-        reading.map(|sequence| cache::common(&sequence.tokens, prompt)).max().unwrap_or(0)
+        reading.map(|sequence| cache::common(sequence.wanted(), prompt)).max().unwrap_or(0)
     }
 
     /// Puts this step's tokens into the batch. Answers which slots get a token, and from which row.
@@ -336,7 +336,7 @@ impl<'m> Batcher<'m> {
     /// Empties a slot; what it has in the cache may serve the next request.
     fn release(&mut self, slot: usize) -> Option<Sequence> {
         let sequence = self.slots[slot].take()?;
-        self.cache.keep(&mut self.context, slot, sequence.read());
+        self.cache.keep(&mut self.context, slot, sequence.held());
         if let Some(drafter) = &mut self.drafter {
             drafter.forget(slot);
         }

@@ -22,10 +22,27 @@ pub(crate) struct PromptCache {
     clock: u64,
 }
 
+/// On whose behalf something was read; the node's own without a name.
+pub(crate) type Owner = Option<String>;
+
+/// Tokens of somebody: only who has the same name finds them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held<'a> {
+    pub(crate) owner: &'a Owner,
+    pub(crate) tokens: &'a [LlamaToken],
+}
+
 #[derive(Debug, Default, Clone)]
 struct Leftover {
+    owner: Owner,
     tokens: Vec<LlamaToken>,
     used: u64,
+}
+
+impl Leftover {
+    fn held(&self) -> Held<'_> {
+        Held { owner: &self.owner, tokens: &self.tokens }
+    }
 }
 
 /// A leftover outside the cells.
@@ -54,11 +71,14 @@ enum Source {
     Parked(usize),
 }
 
-/// How many tokens of `prompt` are found at the head of `held`. The last is always read: its numbers are the
-/// next token.
-pub(crate) fn common(held: &[LlamaToken], prompt: &[LlamaToken]) -> usize {
-    let readable = &prompt[..prompt.len().saturating_sub(1)];
-    let same = held.iter().zip(readable).take_while(|(held, token)| held == token).count();
+/// How many tokens of `prompt` are found at the head of `held`: none of somebody else's. The last is always read: its
+/// numbers are the next token.
+pub(crate) fn common(held: Held<'_>, prompt: Held<'_>) -> usize {
+    if held.owner != prompt.owner {
+        return 0;
+    }
+    let readable = &prompt.tokens[..prompt.tokens.len().saturating_sub(1)];
+    let same = held.tokens.iter().zip(readable).take_while(|(held, token)| held == token).count();
     if same < WORTH_KEEPING_TOKENS { 0 } else { same }
 }
 
@@ -71,14 +91,14 @@ impl PromptCache {
     pub(crate) fn best<'a>(
         &self,
         free: &[usize],
-        busy: impl Iterator<Item = (usize, &'a [LlamaToken])>,
-        prompt: &[LlamaToken],
+        busy: impl Iterator<Item = (usize, Held<'a>)>,
+        prompt: Held<'_>,
     ) -> Option<Place> {
-        let left = free.iter().map(|&slot| (Source::Slot(slot), common(&self.kept[slot].tokens, prompt)));
+        let left = free.iter().map(|&slot| (Source::Slot(slot), common(self.kept[slot].held(), prompt)));
         let parked = self.parked.iter().enumerate();
         let (source, same) = left
             .chain(busy.map(|(slot, held)| (Source::Slot(slot), common(held, prompt))))
-            .chain(parked.map(|(at, parked)| (Source::Parked(at), common(&parked.left.tokens, prompt))))
+            .chain(parked.map(|(at, parked)| (Source::Parked(at), common(parked.left.held(), prompt))))
             // Of equals the first: a free slot needs no copy, a copy is cheaper than what is parked.
             .min_by_key(|&(_, same)| std::cmp::Reverse(same))
             .filter(|&(_, same)| same > 0)
@@ -162,7 +182,9 @@ impl PromptCache {
             Ok(state) => state,
             Err(error) => return tracing::warn!(%error, slot, "a leftover was not parked"),
         };
-        self.parked.retain(|parked| !left.tokens.starts_with(&parked.left.tokens));
+        let longer =
+            |parked: &Parked| left.owner == parked.left.owner && left.tokens.starts_with(&parked.left.tokens);
+        self.parked.retain(|parked| !longer(parked));
         self.add(Parked { left, state });
     }
 
@@ -179,11 +201,12 @@ impl PromptCache {
     }
 
     /// Takes over what a finished request has in the cache.
-    pub(crate) fn keep(&mut self, context: &mut LlamaContext<'_>, slot: usize, tokens: &[LlamaToken]) {
+    pub(crate) fn keep(&mut self, context: &mut LlamaContext<'_>, slot: usize, held: Held<'_>) {
         self.clock += 1;
         self.kept[slot].used = self.clock;
-        if tokens.len() >= WORTH_KEEPING_TOKENS {
-            self.kept[slot].tokens = tokens.to_vec();
+        self.kept[slot].owner.clone_from(held.owner);
+        if held.tokens.len() >= WORTH_KEEPING_TOKENS {
+            self.kept[slot].tokens = held.tokens.to_vec();
         } else {
             self.kept[slot].tokens.clear();
             cut(context, slot, 0);
@@ -253,23 +276,27 @@ mod tests {
         range.map(LlamaToken).collect()
     }
 
-    type Held = std::ops::Range<i32>;
+    type Tokens = std::ops::Range<i32>;
 
-    fn cache(kept: &[Held]) -> PromptCache {
-        let kept = kept.iter().zip(1..).map(|(range, used)| Leftover { tokens: tokens(range.clone()), used });
+    fn cache(kept: &[Tokens]) -> PromptCache {
+        let kept = kept.iter().zip(1..).map(|(range, used)| Leftover {
+            owner: None,
+            tokens: tokens(range.clone()),
+            used,
+        });
         PromptCache { kept: kept.collect(), parked: Vec::new(), room_bytes: 0, clock: 99 }
     }
 
     fn check<const SLOTS: usize>(
-        kept: [Held; SLOTS],
+        kept: [Tokens; SLOTS],
         busy: &[usize],
         prompt: i32,
         expected: (usize, Option<usize>, usize),
     ) {
         let cache = cache(&kept);
         let free: Vec<_> = (0..kept.len()).filter(|slot| !busy.contains(slot)).collect();
-        let running = busy.iter().map(|&slot| (slot, cache.kept[slot].tokens.as_slice()));
-        let place = cache.best(&free, running, &tokens(0..prompt)).unwrap();
+        let running = busy.iter().map(|&slot| (slot, cache.kept[slot].held()));
+        let place = cache.best(&free, running, Held { owner: &None, tokens: &tokens(0..prompt) }).unwrap();
         let (slot, from, common) = expected;
         assert_eq!(place, Place { slot, from: from.map(Source::Slot), common }, "{kept:?} busy {busy:?}");
     }
@@ -288,5 +315,25 @@ mod tests {
         check([0..300, 0..0], &[0], 400, (1, Some(0), 300));
         // Too little in common is not worth it.
         check([0..200, 0..0], &[0], 400, (1, None, 0));
+    }
+
+    #[test]
+    fn what_was_read_for_one_is_never_reused_for_another() {
+        let (ada, bob) = (Some("ada".to_owned()), Some("bob".to_owned()));
+        let mut cache = cache(&[0..350, 5000..5300]);
+        cache.kept[0].owner.clone_from(&ada);
+        let prompt = tokens(0..400);
+        let place = |owner: &Owner, busy: bool| {
+            let running = busy.then(|| (0, cache.kept[0].held()));
+            let free: &[usize] = if busy { &[1] } else { &[0, 1] };
+            cache.best(free, running.into_iter(), Held { owner, tokens: &prompt }).unwrap()
+        };
+        for busy in [false, true] {
+            assert_eq!(place(&ada, busy).common, 350, "her own");
+            for other in [&bob, &None] {
+                let place = place(other, busy);
+                assert_eq!((place.from, place.common), (None, 0), "{other:?}");
+            }
+        }
     }
 }

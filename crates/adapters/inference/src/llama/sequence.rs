@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use llama_cpp_2::token::LlamaToken;
 
+use super::cache::{Held, Owner};
 use super::sampling::Sampling;
 use super::text::Text;
 use crate::{CompletionRequest, TokenUsage};
@@ -12,6 +13,8 @@ use crate::{CompletionRequest, TokenUsage};
 #[derive(Debug)]
 pub(crate) struct Sequence {
     pub(crate) id: u64,
+    /// On whose behalf; nobody else finds in the cache what it read.
+    pub(crate) owner: Owner,
     /// The prompt, then everything sampled.
     pub(crate) tokens: Vec<LlamaToken>,
     /// How many of `tokens` are in the cache; also the position of the next one.
@@ -35,6 +38,7 @@ impl Sequence {
     ) -> Self {
         Self {
             id,
+            owner: request.owner,
             prompt_tokens: u32::try_from(prompt.len()).unwrap_or(u32::MAX),
             tokens: prompt,
             fed: 0,
@@ -64,6 +68,16 @@ impl Sequence {
     /// What is in the cache.
     pub(crate) fn read(&self) -> &[LlamaToken] {
         &self.tokens[..self.fed]
+    }
+
+    /// The same, with its owner.
+    pub(crate) fn held(&self) -> Held<'_> {
+        Held { owner: &self.owner, tokens: self.read() }
+    }
+
+    /// What it asks for, with its owner.
+    pub(crate) fn wanted(&self) -> Held<'_> {
+        Held { owner: &self.owner, tokens: &self.tokens }
     }
 
     pub(crate) fn usage(&self) -> TokenUsage {
