@@ -2,10 +2,13 @@
 //! a collector, where one is configured and nowhere else.
 
 mod export;
+mod one_line;
 
 use std::io::IsTerminal;
 
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
@@ -26,8 +29,7 @@ pub(crate) struct Telemetry {
 pub(crate) fn start(config: &TelemetryConfig, env: &Env, process: &'static str) -> Telemetry {
     let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let color = std::io::stderr().is_terminal() && env.get("NO_COLOR").is_none_or(String::is_empty);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(color);
-    let lines = if config.json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+    let lines = lines(std::io::stderr, color, config.json);
     let (export, failed) = match config.otlp_endpoint.as_deref().map(|url| Export::open(url, process)) {
         Some(Ok(export)) => (Some(export), None),
         Some(Err(error)) => (None, Some(error)),
@@ -40,6 +42,19 @@ pub(crate) fn start(config: &TelemetryConfig, env: &Env, process: &'static str) 
         tracing::warn!(%error, "spans cannot be exported; the node works without");
     }
     Telemetry { export }
+}
+
+/// Events as lines: whatever a message holds, one event is one line, and nothing of it steers a terminal.
+fn lines<S, W>(writer: W, color: bool, json: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(color);
+    match json {
+        true => lines.json().flatten_event(true).boxed(),
+        false => lines.fmt_fields(one_line::Fields).boxed(),
+    }
 }
 
 impl Telemetry {

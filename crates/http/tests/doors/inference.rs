@@ -127,6 +127,42 @@ async fn an_engine_that_fails_says_so_without_its_inside() {
     assert!(!answer.text().contains(secret));
 }
 
+/// A model's name and words come from whoever made it.
+#[tokio::test]
+async fn what_a_model_wrote_is_never_markup() {
+    let hostile = "<img src=//evil.example/x onerror=alert(1)><script>alert(1)</script>";
+    let router = door(ScriptedEngine::new().named(hostile).otherwise(move |_| Ok(hostile.to_owned())), TOKEN);
+    let page = call(&router, "GET", "/dashboard", Value::Null).await;
+    assert!(!page.text().contains("evil.example"), "the page is the same for every model");
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    for rule in
+        ["default-src 'none'", "script-src 'self'", "img-src 'self'", "connect-src 'self'", "base-uri 'none'"]
+    {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    let script = call(&router, "GET", "/dashboard/page.js", Value::Null).await.text();
+    for markup in
+        ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "srcdoc"]
+    {
+        assert!(!script.contains(markup), "text of others is set as text only, without {markup}");
+    }
+    let complete = json!({"messages": messages(), "max_tokens": 256});
+    for (method, path, body) in [
+        ("GET", "/dashboard/api/overview", Value::Null),
+        ("GET", "/model/status", Value::Null),
+        ("GET", "/capabilities", Value::Null),
+        ("POST", "/complete", complete),
+    ] {
+        let answer = call(&router, method, path, body).await;
+        let kind = answer.headers["content-type"].to_str().unwrap();
+        assert!(kind == "application/json" || kind == "application/x-ndjson", "{path}: {kind}");
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{path}");
+        // A stream tells it in pieces.
+        let told = path == "/capabilities";
+        assert_eq!(answer.text().contains("onerror"), told, "{path} tells it as data");
+    }
+}
+
 #[tokio::test]
 async fn the_model_is_told_in_the_published_shape() {
     let router = door(ScriptedEngine::new(), TOKEN);

@@ -26,8 +26,17 @@ pub(crate) const REFERENCES: &[Reference] = &[
     held("G16 content that is not the hash's", "crates/http/tests/doors/bad_input.rs", "content_is_only_kept_under_its_own_hash_and_safe_names"),
     held("H04 rejects and originals", "crates/adapters/workspace/tests/workspace/patches.rs", "a_failure_midway_puts_everything_back"),
     held("I01 sequences that steer a terminal", "crates/node/src/output.rs", "text_of_others_cannot_steer_the_terminal"),
+    held("H06 build files, hooks, lock files", "crates/rules/agent/src/review.rs", "files_that_run_by_themselves_or_decide_what_runs_are_shown_apart"),
+    held("H07 characters that deceive", "crates/rules/agent/src/review.rs", "characters_that_deceive_are_named_with_their_line"),
+    held("I02 a log line that forges another", "crates/node/src/telemetry/one_line.rs", "a_line_of_the_log_cannot_forge_another"),
+    held("I03 markup in a model's words", "crates/http/tests/doors/inference.rs", "what_a_model_wrote_is_never_markup"),
     held("I05 told to go beyond the task", "crates/rules/agent/tests/words.rs", "scope_is_kept"),
     held("I06 told to call it passed", "crates/rules/tasks/tests/lifecycle.rs", "a_claim_of_success_is_worth_nothing_without_the_origins_verdict"),
+    held("I07 text of others in a prompt", "crates/rules/agent/src/prompt/repository.rs", "text_of_others_reaches_a_prompt_only_as_quoted_data"),
+    held("I09 forged approval", "crates/roles/worker/tests/worker/hostile.rs", "a_model_that_asks_for_approval_or_grants_it_starts_nothing"),
+    held("I10 what was read for another", "crates/adapters/inference/src/llama/cache.rs", "what_was_read_for_one_is_never_reused_for_another"),
+    held("I11 an answer without end", "crates/adapters/inference/src/engine.rs", "an_answer_ends_at_its_bounds_of_tokens_bytes_and_time"),
+    held("I12 a model file that attacks its parser", "crates/adapters/inference/src/confine.rs", "nothing_but_the_model_and_the_system_is_left"),
     held("J01 launcher killed", "crates/adapters/sandbox/tests/sandbox/lifetime.rs", "killing_the_launcher_kills_the_payload"),
     held("J05 clock jumps", "crates/base/src/time.rs", "a_clock_going_back_is_no_time_passed"),
     held("J06 payload fills the log", "crates/roles/worker/tests/worker/hostile.rs", "hole_52_a_verifier_that_floods_is_ended_and_its_log_is_bounded"),
@@ -37,15 +46,6 @@ pub(crate) const REFERENCES: &[Reference] = &[
 /// Not held, or not shown to be: the case and what is missing.
 #[rustfmt::skip]
 pub(crate) const OPEN: &[(&str, &str)] = &[
-    ("H06", "changes to build files, hooks and lock files are not set apart in review"),
-    ("H07", "invisible and direction-changing characters in code are not flagged in review"),
-    ("I02", "that a line in a log cannot forge another has no test"),
-    ("I03", "no page shows what a model wrote yet"),
-    ("I07", "text of peers reaches no prompt yet; nothing shows that it could not"),
-    ("I09", "there is no approval of single actions yet"),
-    ("I10", "that no prompt's cache is shared between requesters has no test"),
-    ("I11", "a stream's caps on tokens, bytes and time have no test of their own"),
-    ("I12", "a model file is read in a child process that is not confined"),
     ("J08", "the node's answers beside a full house of hostile runs are not measured"),
 ];
 
