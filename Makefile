@@ -13,7 +13,7 @@ PROFILE ?= default
 
 # `check` relies on the order of what it lists.
 .NOTPARALLEL:
-.PHONY: help setup tools demo test test-clients up check fmt clippy tidy doc deny bench-queue bench-engine sandbox-images test-docker
+.PHONY: help setup tools demo test test-browser test-clients up check fmt clippy tidy doc deny bench-queue bench-ide bench-engine sandbox-images test-docker
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +48,15 @@ test-docker: setup ## Test sandbox mode `docker` on this machine's dockerd, with
 test-clients: setup ## Let real clients (openai, anthropic, ollama, litellm, aider, …) speak to a node
 	@scripts/test-clients.sh $(ARGS)
 
+test-browser: setup ## Let a page of another origin try what it can on the IDE door, in a real Chromium
+	$(CARGO) build --locked --bin edgecoder --bin edgecoder-jail
+	@tests/browser/run.py
+
 bench-queue: setup ## Measure the queue beside BullMQ and JetStream (ARGS="--runs 1" for a quick look)
 	@scripts/bench-queue.sh $(ARGS)
+
+bench-ide: setup ## Measure what the IDE door adds to an engine beside litellm (ARGS="--runs 1" for a quick look)
+	@scripts/bench-ide.sh $(ARGS)
 
 bench-engine: setup ## Measure the local engine beside llama-cpp-python (ARGS="--runs 2" for a quick look)
 	@scripts/bench-engine.sh $(ARGS)

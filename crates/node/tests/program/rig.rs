@@ -41,11 +41,16 @@ impl Program {
     }
 
     /// The same with another command.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::started(command, 5)
+    }
+
+    /// The same with a command whose node has so many doors.
+    pub(crate) fn started(mut command: Command, doors: usize) -> Self {
         let mut child = command.arg("up").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let name = lines.next().unwrap();
-        let doors = lines.by_ref().take(5).collect();
+        let doors = lines.by_ref().take(doors).collect();
         Self { child, name, doors }
     }
 

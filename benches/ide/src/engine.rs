@@ -1,0 +1,116 @@
+//! An engine that answers at once: OpenAI's streams from memory, so that the way to it is all that takes time.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// A request with this word is answered with one word and then silence.
+pub(crate) const SILENCE: &str = "be-silent-now";
+
+/// Pieces of every answer.
+const PIECES: usize = 8;
+
+/// Serves on a free port until the set is dropped.
+pub(crate) async fn serve() -> anyhow::Result<(SocketAddr, JoinSet<()>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(async move {
+                // Whoever hangs up has had enough.
+                drop(connection(stream).await);
+            });
+            while connections.try_join_next().is_some() {}
+        }
+    });
+    Ok((address, server))
+}
+
+async fn connection(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut read = Vec::new();
+    while let Some((head, body)) = request(&mut stream, &mut read).await? {
+        if head.starts_with("GET") {
+            let models =
+                r#"{"object":"list","data":[{"id":"scripted","object":"model","max_model_len":8192}]}"#;
+            whole(&mut stream, models).await?;
+        } else if body.contains("\"stream\":true") || body.contains("\"stream\": true") {
+            let silent = body.contains(SILENCE);
+            streamed(&mut stream, silent).await?;
+            if silent {
+                // Until the other side hangs up.
+                stream.read_u8().await?;
+            }
+        } else {
+            let answer = r#"{"model":"scripted","choices":[{"index":0,"message":{"role":"assistant","content":"w"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
+            whole(&mut stream, answer).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Head and body of the next request; nothing at the end of the connection.
+async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> std::io::Result<Option<(String, String)>> {
+    let end = loop {
+        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4;
+        }
+        if stream.read_buf(read).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&read[..end]).into_owned();
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let length = length.unwrap_or(0);
+    while read.len() < end + length {
+        if stream.read_buf(read).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let body = String::from_utf8_lossy(&read[end..end + length]).into_owned();
+    read.drain(..end + length);
+    Ok(Some((head, body)))
+}
+
+async fn whole(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes()).await
+}
+
+async fn streamed(stream: &mut TcpStream, silent: bool) -> std::io::Result<()> {
+    let mut answer = String::from(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    let mut event = |data: &str| {
+        let data = format!("data: {data}\n\n");
+        answer.push_str(&format!("{:x}\r\n{data}\r\n", data.len()));
+    };
+    let piece = |delta: &str, finish: &str| {
+        format!(
+            r#"{{"id":"x","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]}}"#
+        )
+    };
+    for _ in 0..if silent { 1 } else { PIECES } {
+        event(&piece(r#"{"role":"assistant","content":"word "}"#, "null"));
+    }
+    if silent {
+        return stream.write_all(answer.as_bytes()).await;
+    }
+    event(&piece("{}", r#""stop""#));
+    event(
+        r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":8,"total_tokens":9}}"#,
+    );
+    event("[DONE]");
+    answer.push_str("0\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await
+}
