@@ -28,6 +28,8 @@ const CLIENTS: u64 = 100;
 const SPREAD: Duration = Duration::from_millis(1_500);
 /// Side by side, so that one is created while another dies.
 const SIDE_BY_SIDE: usize = 4;
+/// For the time that one run takes.
+const STARTS: usize = 50;
 const SOON: Duration = Duration::from_secs(120);
 /// Set only in the nodes that are to be killed; the tree they run on.
 const VICTIM: &str = "EDGECODER_TEST_VICTIM";
@@ -76,7 +78,23 @@ fn main() -> ExitCode {
         }
     }
     println!("200 kills: 0 containers, 0 processes left after {:?}", started.elapsed());
+    let starts = runtime.block_on(starts(&socket, tree.path()));
+    let [least, middle] =
+        [starts.first(), starts.get(starts.len() / 2)].map(|wall| wall.copied().unwrap_or_default());
+    println!("{STARTS} runs of nothing, one after the other: least {least:?}, p50 {middle:?}");
     ExitCode::SUCCESS
+}
+
+/// How long runs of nothing took, sorted.
+async fn starts(socket: &Path, tree: &Path) -> Vec<Duration> {
+    let sandbox = sandbox(socket);
+    let mut walls = Vec::new();
+    for _ in 0..STARTS {
+        let job = Job { command: "true".into(), ..job(tree) };
+        walls.push(sandbox.run(job, CancellationToken::new()).await.unwrap().wall);
+    }
+    walls.sort();
+    walls
 }
 
 /// The moment of the `number`th kill: all over the spread, in no order.

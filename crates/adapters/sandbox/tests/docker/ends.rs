@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use edgecoder_base::Level;
 use edgecoder_sandbox::docker::Owner;
 use edgecoder_sandbox::{Error, Exit, Sandbox};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,9 @@ async fn bounds_end_a_run_by_their_names() {
         job.limits.cpu = Duration::from_secs(1);
         job.limits.memory_bytes = 128 << 20;
         let report = rig.run_job(job).await.unwrap();
+        // Without a group it is the allocation that fails, in the program.
+        let unbounded = report.level == Level::S2 && expected == Exit::OutOfMemory;
+        let expected = if unbounded { Exit::Code(1) } else { expected };
         assert_eq!(report.exit, expected, "{command} {}", report.stderr.text());
     };
     check("while :; do :; done", Exit::CpuTimeout).await;

@@ -46,7 +46,12 @@ async fn a_level_out_of_reach_is_refused() {
         assert!(matches!(&error, Error::Unavailable { .. }), "{error:?}");
     }
     let job = Job { min_level: seen.level(), ..rig.job("true") };
-    assert!(rig.run_job(job).await.unwrap().level >= seen.level());
+    match rig.run_job(job).await {
+        Ok(report) => assert!(report.level >= seen.level(), "{report:?}"),
+        // A rootless daemon without groups of its own.
+        Err(Error::Unavailable { reason, .. }) => assert!(reason.contains("only S2"), "{reason}"),
+        Err(error) => panic!("{error:?}"),
+    }
 }
 
 #[tokio::test]

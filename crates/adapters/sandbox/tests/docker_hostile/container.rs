@@ -6,7 +6,7 @@ use crate::cases::Attempt;
 use crate::cases::Ending::{self, Ended, Held};
 
 /// The daemon mounts it, Landlock or its owner keeps it closed; where there is no Landlock these are open for reading.
-const CLOSED: &[Ending] = &[Held("EACCES"), Held("ENOENT"), Held("EPERM"), Held("EROFS")];
+const CLOSED: &[Ending] = &[Held("EACCES"), Held("ENOENT"), Held("ENXIO"), Held("EPERM"), Held("EROFS")];
 /// A file of nothing lies over it.
 const COVERED: &[Ending] = &[Held("ENOENT"), Held("EACCES"), Held("empty")];
 

@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::program::{copy, program};
 use crate::socket;
 
+/// The user of box and payload.
+const NOBODY: u32 = 65534;
+
 /// Whose sandbox it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Account {
@@ -92,8 +95,14 @@ impl Rig {
         runtime().block_on(self.sandbox.run(job, CancellationToken::new())).unwrap()
     }
 
-    /// A process outside, to be found unharmed.
+    /// A process outside, of the payload's user where that can be, to be found unharmed.
     pub(crate) fn bystander(&self) -> Child {
-        Command::new("sleep").arg("60").stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new("sleep");
+        command.arg("60").stdin(Stdio::null()).stdout(Stdio::null());
+        if rustix::process::getuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.spawn().unwrap()
     }
 }

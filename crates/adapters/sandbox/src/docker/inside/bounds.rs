@@ -57,24 +57,31 @@ impl Bounds {
             proc_mounted: true,
             // Each container has the image under an overlay of its own, or a copy.
             lock_isolation: true,
-            memory_peak_bytes: self.number("memory", "memory.max_usage_in_bytes", "memory.peak"),
+            memory_peak_bytes: self
+                .account(|| self.number("memory", "memory.max_usage_in_bytes", "memory.peak")),
             cpu_ms: self.cpu_ms(),
             ..Layers::default()
         }
     }
 
+    /// What a group says of what was used. Where nothing is bounded there is no group of this container's own, and
+    /// what is shown are the machine's figures.
+    fn account<T>(&self, read: impl FnOnce() -> Option<T>) -> Option<T> {
+        if self.memory || self.processes { read() } else { None }
+    }
+
     /// Processor time used so far.
     pub(super) fn cpu_ms(&self) -> Option<u64> {
-        if self.version == 1 {
-            return Some(self.number("cpuacct", "cpuacct.usage", "")? / 1_000_000);
-        }
-        Some(self.field("cpu", "cpu.stat", "usage_usec")? / 1000)
+        self.account(|| match self.version {
+            1 => Some(self.number("cpuacct", "cpuacct.usage", "")? / 1_000_000),
+            _ => Some(self.field("cpu", "cpu.stat", "usage_usec")? / 1000),
+        })
     }
 
     /// Whether the kernel killed a process for want of memory.
     pub(super) fn ran_out_of_memory(&self) -> bool {
         let file = if self.version == 1 { "memory.oom_control" } else { "memory.events" };
-        self.field("memory", file, "oom_kill").is_some_and(|count| count > 0)
+        self.account(|| self.field("memory", file, "oom_kill")).is_some_and(|count| count > 0)
     }
 
     fn text(&self, controller: &str, file: &str) -> Option<String> {
@@ -143,6 +150,8 @@ mod tests {
             ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
             ("pids/pids.max", "max\n"),
             ("cpu/cpu.shares", "1024\n"),
+            ("cpuacct/cpuacct.usage", "45983251000000\n"),
+            ("memory/memory.oom_control", "oom_kill 9\n"),
         ];
         check(&none, [false; 3], None, false);
         check(&[("cgroup.controllers", ""), ("memory.max", "max\n")], [false; 3], None, false);
