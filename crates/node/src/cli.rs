@@ -6,6 +6,7 @@ mod context;
 mod eval;
 mod follow;
 mod freeze;
+mod launch;
 mod ledger;
 mod model;
 mod progress;
@@ -80,6 +81,8 @@ pub(crate) enum Command {
     /// Find, pull, choose, measure and remove models
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Print what an editor or agent must be told to use this node; touches nobody's files
+    Launch(launch::LaunchArgs),
     /// Decide about a proven patch
     Review(ReviewArgs),
     /// Put a task's proven patch into a working directory
@@ -397,6 +400,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
             None => submit::run(&context(&plain)?, args.submit).await,
         },
         Command::Model(command) => model::run(&context(&plain)?, command).await,
+        Command::Launch(args) => launch::run(&context(&plain)?, &args),
         Command::Review(args) => tasks::review(&context(&plain)?, args).await,
         Command::Apply(args) => apply::run(&context(&plain)?, args).await,
         Command::Replay(args) => replay::run(out, &args),
