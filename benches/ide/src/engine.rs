@@ -1,6 +1,8 @@
-//! An engine that answers at once: OpenAI's streams from memory, so that the way to it is all that takes time.
+//! An engine that takes exactly as long as it is told, like a model of middling speed: what an answer takes longer than
+//! that, the way to it took.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -10,7 +12,10 @@ use tokio::task::JoinSet;
 pub(crate) const SILENCE: &str = "be-silent-now";
 
 /// Pieces of every answer.
-const PIECES: usize = 8;
+const PIECES: usize = 32;
+/// Until the first word, and between two.
+const FIRST: Duration = Duration::from_millis(50);
+const NEXT: Duration = Duration::from_millis(20);
 
 /// Serves on a free port until the set is dropped.
 pub(crate) async fn serve() -> anyhow::Result<(SocketAddr, JoinSet<()>)> {
@@ -88,29 +93,25 @@ async fn whole(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {
 }
 
 async fn streamed(stream: &mut TcpStream, silent: bool) -> std::io::Result<()> {
-    let mut answer = String::from(
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
-    );
-    let mut event = |data: &str| {
-        let data = format!("data: {data}\n\n");
-        answer.push_str(&format!("{:x}\r\n{data}\r\n", data.len()));
-    };
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = |data: &str| format!("{:x}\r\ndata: {data}\n\n\r\n", data.len() + "data: \n\n".len());
     let piece = |delta: &str, finish: &str| {
-        format!(
+        chunk(&format!(
             r#"{{"id":"x","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]}}"#
-        )
+        ))
     };
-    for _ in 0..if silent { 1 } else { PIECES } {
-        event(&piece(r#"{"role":"assistant","content":"word "}"#, "null"));
-    }
+    tokio::time::sleep(FIRST).await;
+    stream.write_all(head.as_bytes()).await?;
+    let word = piece(r#"{"role":"assistant","content":"word "}"#, "null");
+    stream.write_all(word.as_bytes()).await?;
     if silent {
-        return stream.write_all(answer.as_bytes()).await;
+        return Ok(());
     }
-    event(&piece("{}", r#""stop""#));
-    event(
-        r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":8,"total_tokens":9}}"#,
-    );
-    event("[DONE]");
-    answer.push_str("0\r\n\r\n");
-    stream.write_all(answer.as_bytes()).await
+    for _ in 1..PIECES {
+        tokio::time::sleep(NEXT).await;
+        stream.write_all(word.as_bytes()).await?;
+    }
+    let usage = r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":32,"total_tokens":33}}"#;
+    let end = [piece("{}", r#""stop""#), chunk(usage), chunk("[DONE]"), "0\r\n\r\n".to_owned()].concat();
+    stream.write_all(end.as_bytes()).await
 }

@@ -1,8 +1,8 @@
 //! What our door adds to the latency of the engine behind it, beside litellm's proxy over the same engine, in one run:
 //! `make bench-ide`. Prints figures and judges nothing; what they mean depends on who else uses the cores.
 //!
-//! The engine is a server that answers at once, so that only the way to it is measured. All three are asked alike:
-//! streams of chats over connections that are kept, so many at a time, in turns.
+//! The engine is a server that takes as long as a model of middling speed, always the same, so that what is added is the
+//! way to it. All three are asked alike: streams of chats over connections that are kept, so many at a time, in turns.
 
 mod client;
 mod engine;
@@ -37,7 +37,7 @@ struct Options {
     #[arg(long, default_value_t = 32)]
     streams: usize,
     /// Answers of each stream in one run
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 10)]
     answers: usize,
     /// Streams that wait for an engine that says nothing, for the memory they cost
     #[arg(long, default_value_t = 1000)]
@@ -73,7 +73,7 @@ async fn main() -> anyhow::Result<()> {
         let mut base: Option<(Figures, Figures)> = None;
         for target in &targets {
             // Connections, caches and estimates come first.
-            load(target, options.streams, 2).await?;
+            load(target, options.streams, 1).await?;
             let took = load(target, options.streams, options.answers).await?;
             let first = Figures::of(took.iter().map(|took| took.first));
             let whole = Figures::of(took.iter().map(|took| took.whole));

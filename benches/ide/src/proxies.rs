@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// A proxy needs this long at most until it listens.
 const UP_WITHIN: Duration = Duration::from_secs(90);
@@ -18,6 +18,8 @@ const UP_WITHIN: Duration = Duration::from_secs(90);
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     child: Child,
+    /// Kept open: a node that cannot say where its doors are ends.
+    _output: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 impl Proxy {
@@ -44,7 +46,7 @@ impl Proxy {
         while let Some(line) = lines.next_line().await? {
             if let Some(url) = line.trim().strip_prefix("ide") {
                 let address = url.trim().trim_start_matches("http://").parse()?;
-                return Ok(Self { address, child });
+                return Ok(Self { address, child, _output: Some(lines) });
             }
         }
         bail!("the node ended before its door was open")
@@ -74,7 +76,7 @@ impl Proxy {
             }
         };
         tokio::time::timeout(UP_WITHIN, listening).await.context("litellm's proxy does not listen")?;
-        Ok(Self { address, child })
+        Ok(Self { address, child, _output: None })
     }
 
     /// Memory of the process that it holds in fact, KiB.
