@@ -204,8 +204,15 @@ fn build_files() {
 }
 
 /// No program of ours names a file by which editors and agents are configured.
+/// Names such settings, to show changes of them to a person; opens no file.
+const NAMES_SETTINGS: &str = "rules/agent/src/review.rs";
+
 fn no_settings_are_read() {
     each_source(|path, text| {
+        if path.ends_with(NAMES_SETTINGS) {
+            assert!(!text.contains("fs::") && !text.contains("File::"), "{} opens files", path.display());
+            return;
+        }
         for name in
             ["vscode/", "claude/", "mcp.json", "AGENTS.md", "CLAUDE.md", "cursor/", "copilot-instructions"]
         {
