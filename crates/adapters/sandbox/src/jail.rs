@@ -9,7 +9,6 @@
 //! can fake a failed set-up, nor its own status.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use crate::launch::{Failure, Outcome, Stage};
 
@@ -25,21 +24,24 @@ pub(crate) mod payload;
 mod root;
 mod supervisor;
 pub(crate) mod sys;
+mod watch;
 
 pub(crate) use cgroup::sweep;
 
-/// Reads a launch from standard input, runs it, and answers on the same socket.
-pub fn main() -> ExitCode {
+/// Reads a launch from standard input, runs it, and answers on the same socket. Gives the status to end with.
+pub fn main() -> i32 {
+    // A node that is gone is seen as an error and cleaned up after.
+    sys::ignore_broken_pipes();
     match supervisor::run() {
         Ok((mut control, outcome, artefacts)) => match answer(&mut control, &outcome, &artefacts) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => 0,
             // Nobody listens any more, and everything is dead.
-            Err(_gone) => ExitCode::FAILURE,
+            Err(_gone) => 1,
         },
         Err(error) => {
             // The node shows this as the reason why there is no report.
             let _unheard = writeln!(io::stderr(), "edgecoder-jail: {error}");
-            ExitCode::FAILURE
+            1
         }
     }
 }

@@ -290,7 +290,7 @@ impl Layers {
                 words.push(text.to_owned());
             }
         };
-        note(self.memory_cgroup.is_none(), "memory: no cgroup, each process is bounded by itself");
+        note(self.memory_cgroup.is_none(), "memory: no cgroup, each process is watched or bounded by itself");
         note(self.pids_cgroup.is_none(), "processes: no cgroup, bounded by rlimit");
         note(self.cpu_cgroup.is_none(), "cpu: no cgroup, the run competes with the node as an equal");
         note(self.landlock_abi.is_none(), "landlock: the kernel has none");

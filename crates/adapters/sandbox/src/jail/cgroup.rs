@@ -46,11 +46,11 @@ pub(super) struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes the groups, writes their limits and reads them back. What is refused is left out.
-    pub(super) fn create(spec: &LaunchSpec) -> Self {
+    /// Makes the groups, writes their limits and reads them back. `mounts` is a mountinfo. What is refused is left out.
+    pub(super) fn create(spec: &LaunchSpec, mounts: &str) -> Self {
         let mut made = Self::default();
         let name = format!("{PREFIX}{}", getpid().as_raw_nonzero());
-        for place in places() {
+        for place in places(mounts) {
             let group = Place { folder: place.folder.join(&name), ..place };
             let fault = match group.controller {
                 MEMORY => Some(Fault::MemoryCgroup),
@@ -238,7 +238,7 @@ impl Place {
 /// Removes the groups of launchers that were killed before they could. Never touches a group with members:
 /// the kernel refuses to remove those.
 pub(crate) fn sweep() {
-    for place in places() {
+    for place in places(&mounts()) {
         let Ok(entries) = fs::read_dir(&place.folder) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -252,11 +252,15 @@ pub(crate) fn sweep() {
     }
 }
 
-fn places() -> Vec<Place> {
+/// What is mounted where, as the kernel lists it; empty where it does not.
+pub(super) fn mounts() -> String {
+    fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+}
+
+fn places(mounts: &str) -> Vec<Place> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut found = places_v1(&own, &mounts);
-    for folder in folders_v2(&own, &mounts) {
+    let mut found = places_v1(&own, mounts);
+    for folder in folders_v2(&own, mounts) {
         let enabled = fs::read_to_string(folder.join("cgroup.subtree_control")).unwrap_or_default();
         for (wanted, controller) in [(MEMORY, MEMORY), (PIDS, PIDS), ("cpu", SHARE), (MEMORY, ACCOUNT)] {
             if enabled.split_whitespace().any(|name| name == wanted) {

@@ -30,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) lower: Lower,
     pub(super) files: Vec<Laid>,
     pub(super) ids: Ids,
+    /// The host's mounts, as a mountinfo.
+    pub(super) mounts: String,
     /// Whether cgroups bound memory and processes.
     pub(super) bounded: bool,
     /// Where the supervisor waits for `/job`, when it wants something of it.
@@ -45,26 +47,27 @@ pub(super) fn main(spec: &LaunchSpec, prepared: Prepared, go: OwnedFd, mut news:
 }
 
 fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender) -> Result<(), Failure> {
+    die_with_supervisor(go)?;
+    setsid().during("starting a session")?;
+    let null =
+        open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).during("opening /dev/null")?;
+    dup2_stdin(&null).during("closing standard input")?;
+    // Sources below a private home can only be opened now, under the old user, in the new mount namespace; and while
+    // the supervisor maps ids and asks the groups who is in them.
+    let sources = root::Sources::open(spec)?;
     let mut byte = [0_u8; 1];
     match rustix::io::read(go, &mut byte) {
         Ok(1) => {}
         // The supervisor gave up or died.
         Ok(_) | Err(_) => process::exit(1),
     }
-    die_with_supervisor(go)?;
-    setsid().during("starting a session")?;
-    let null =
-        open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).during("opening /dev/null")?;
-    dup2_stdin(&null).during("closing standard input")?;
     sys::unshare_cgroup().during("entering a cgroup namespace")?;
-    // Sources below a private home can only be opened now, under the old user, in the new mount namespace.
-    let sources = root::Sources::open(spec)?;
     if prepared.ids.root_inside {
         become_user(0)?;
         die_with_supervisor(go)?;
     }
-    let Prepared { lower, files, ids, bounded, job } = prepared;
-    let (built, files) = root::build(spec, &sources, lower, files, &ids)?;
+    let Prepared { lower, files, ids, mounts, bounded, job } = prepared;
+    let (built, files) = root::build(spec, &sources, lower, files, &ids, &mounts)?;
     drop(sources);
     news.tell(&News::Root {
         overlay: built.overlay,

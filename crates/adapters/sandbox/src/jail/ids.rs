@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, getgid, getpid, getuid};
 
-use super::sys::{self, Cloned};
+use super::sys;
 
 /// The payload's id inside.
 pub(super) const PAYLOAD: u32 = 1000;
@@ -57,20 +57,11 @@ impl Ids {
 
     /// A user namespace that shows files of (`uid`, `gid`) as the payload's, for an id-mapped mount.
     pub(super) fn showing(&self, uid: u32, gid: u32) -> io::Result<OwnedFd> {
-        let (hold, release) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        match sys::clone(libc::CLONE_NEWUSER)? {
-            Cloned::Child => {
-                drop(release);
-                // Blocks until the other end closes, by intent or by death.
-                let _closed = rustix::io::read(&hold, &mut [0_u8; 1]);
-                std::process::exit(0)
-            }
-            Cloned::Parent(pid, _pidfd) => {
-                // It ends by itself when `release` closes here; waiting for that would only cost a start's time, and
-                // whoever reaps us reaps it too.
-                self.map_and_open(pid, uid, gid)
-            }
-        }
+        let holder = sys::hold_user_namespace()?;
+        let opened = self.map_and_open(holder, uid, gid);
+        // Waiting for its end would only cost a start's time, and whoever reaps us reaps it too.
+        rustix::process::kill_process(holder, rustix::process::Signal::KILL)?;
+        opened
     }
 
     fn map_and_open(&self, pid: Pid, uid: u32, gid: u32) -> io::Result<OwnedFd> {

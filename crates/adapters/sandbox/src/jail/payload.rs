@@ -23,7 +23,7 @@ use super::filter;
 use super::first::{become_user, die_with_parent};
 use super::ids::{Ids, PAYLOAD};
 use super::news::{News, Sender};
-use super::sys;
+use super::{sys, watch};
 use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec};
 
@@ -55,7 +55,7 @@ fn become_command(
     let job = open("/job", flags, Mode::empty()).during("opening /job")?;
     files::lay(&job, files)?;
     chdir("/job").during("entering /job")?;
-    limit(spec, bounded).during("setting limits")?;
+    limit(spec, bounded, watch::is_possible()).during("setting limits")?;
     if trip(&spec.faults, Fault::Landlock).is_ok()
         && let Some(abi) = restrict_paths()?
     {
@@ -92,8 +92,9 @@ pub(super) fn give_up_privileges(ids: &Ids, payload: bool) -> Result<(), Failure
     set_dumpable_behavior(DumpableBehavior::NotDumpable).during("refusing to be traced")
 }
 
-/// The limits of one process and all its children; `bounded` says that groups bound memory and number.
-pub(crate) fn limit(spec: &LaunchSpec, bounded: bool) -> rustix::io::Result<()> {
+/// The limits of one process and all its children; `bounded` says that groups bound memory and number, `watched` that
+/// memory is looked at from outside where they do not.
+pub(crate) fn limit(spec: &LaunchSpec, bounded: bool, watched: bool) -> rustix::io::Result<()> {
     // The cgroup counts all processes together; this one stops a single one when nobody counts.
     let cpu_seconds = spec.limits.cpu_ms.div_ceil(1000).max(1);
     let mut bounds = vec![
@@ -110,7 +111,9 @@ pub(crate) fn limit(spec: &LaunchSpec, bounded: bool) -> rustix::io::Result<()> 
     if !bounded {
         bounds.push((Resource::Nproc, u64::from(spec.limits.processes)));
         // Writable memory rather than address space: run times reserve far more of that than they use.
-        bounds.push((Resource::Data, spec.limits.memory_bytes));
+        if !watched {
+            bounds.push((Resource::Data, spec.limits.memory_bytes));
+        }
     }
     for (resource, most) in bounds {
         let most = getrlimit(resource).maximum.map_or(most, |ceiling| ceiling.min(most));

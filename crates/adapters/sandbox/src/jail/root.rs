@@ -29,6 +29,7 @@ const SYSTEM: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "
 const SYSTEM_ETC: &[&str] = &["/etc/alternatives", "/etc/ssl/certs"];
 /// The same, for run times that distributions split between `/usr` and a folder named after the version.
 const SYSTEM_ETC_PREFIXES: &[&str] = &["java-", "perl", "python"];
+const ETC: &str = "/etc";
 const LINKER_CACHE: &str = "/etc/ld.so.cache";
 /// Places that a tool chain may not replace.
 const RESERVED: &[&str] = &["/etc", "/proc", "/dev", "/sys", "/job"];
@@ -119,6 +120,7 @@ pub(super) fn build(
     lower: Lower,
     files: Vec<Laid>,
     ids: &Ids,
+    mounts: &str,
 ) -> Result<(Built, Vec<Laid>), Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).during("detaching from the host's mounts")?;
@@ -129,10 +131,12 @@ pub(super) fn build(
     scratch(spec, ids).during("mounting the scratch space")?;
     let overlays = trip(&spec.faults, Fault::Overlay).is_ok();
     let (overlay, files) = job(lower, &sources.job, files, overlays).during("mounting the tree")??;
-    let mounts = fs::read_to_string("/proc/self/mountinfo").during("reading the mounts")?;
+    let (etc, trees): (Vec<&Tree>, Vec<&Tree>) =
+        sources.trees.iter().partition(|tree| tree.at.starts_with(ETC));
+    let together = overlays && share_etc(&etc, mounts).is_ok();
     let mut lock_isolation = true;
-    for tree in &sources.trees {
-        let shown = show(tree, overlays, &mounts).during(format!("mounting {}", tree.at.display()))?;
+    for tree in trees.into_iter().chain(etc.into_iter().filter(|_| !together)) {
+        let shown = show(tree, overlays, mounts).during(format!("mounting {}", tree.at.display()))?;
         lock_isolation &= shown;
     }
     small_mounts(sources).during("mounting devices")?;
@@ -155,7 +159,7 @@ fn through(fd: impl AsFd) -> PathBuf {
 /// Creates everything on the fresh tmpfs before anything foreign is mounted: nothing is ever created below a
 /// mount that somebody else could have prepared.
 fn furnish(sources: &Sources) -> io::Result<()> {
-    for folder in ["/.empty", "/.lower", "/.scratch", "/dev/shm", "/etc", "/job", "/proc", "/tmp"] {
+    for folder in ["/.empty", "/.etc", "/.lower", "/.scratch", "/dev/shm", "/etc", "/job", "/proc", "/tmp"] {
         fs::create_dir_all(at(folder))?;
     }
     fs::write(at("/.blank"), "")?;
@@ -286,6 +290,29 @@ fn show(tree: &Tree, overlays: bool, mounts: &str) -> io::Result<bool> {
         mount_remount(&hidden, MountFlags::BIND | flags, "")?;
     }
     Ok(overlay)
+}
+
+/// Shows the few folders of `/etc` by one overlay, out of which each is bound: an overlay of its own for every one
+/// would cost a start more than all their files are worth. The overlay itself is nowhere when this is done.
+fn share_etc(trees: &[&Tree], mounts: &str) -> io::Result<()> {
+    if trees.is_empty() {
+        return Ok(());
+    }
+    if trees.iter().any(|tree| has_mounts_below(&tree.at, mounts) || !tree.masked.is_empty()) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let options = std::ffi::CString::new(format!("lowerdir={ETC}:{BASE}/.empty"))?;
+    let whole = at("/.etc");
+    mount("overlay", &whole, "overlay", INERT | MountFlags::RDONLY, options.as_c_str())?;
+    let bound = trees.iter().try_for_each(|tree| {
+        let inside = tree.at.strip_prefix(ETC).map_err(io::Error::other)?;
+        fs::create_dir_all(at(&tree.at))?;
+        // The bind is as read-only and inert as what it is taken from.
+        Ok(mount_bind(whole.join(inside), at(&tree.at))?)
+    });
+    unmount(&whole, UnmountFlags::DETACH)?;
+    fs::remove_dir(&whole)?;
+    bound
 }
 
 /// An overlay shows only one file system; trees that span several are bound with all their mounts. `mounts` is a

@@ -14,7 +14,7 @@ use rustix::process::{
 };
 
 use super::During;
-use super::cgroup::Cgroup;
+use super::cgroup::{self, Cgroup};
 use super::collect::{self, Collected};
 use super::files::Laid;
 use super::first::{self, Prepared};
@@ -22,6 +22,7 @@ use super::ids::Ids;
 use super::lower;
 use super::news::{self, News};
 use super::sys::{self, Cloned};
+use super::watch::{self, Watch};
 use crate::execution::Exit;
 use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec, Layers, Outcome};
@@ -69,7 +70,9 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
     let ids = Ids::choose();
     give_streams(&ids);
     let lower = lower::prepare(&spec.root, &ids)?;
-    let cgroup = Cgroup::create(spec);
+    // The kernel takes its time to list them, so it is asked once.
+    let mounts = cgroup::mounts();
+    let cgroup = Cgroup::create(spec, &mounts);
     let (job_here, job_there) = match spec.collect.is_empty() {
         true => (None, None),
         false => UnixStream::pair().map(|(a, b)| (Some(a), Some(b))).during("opening a socket")?,
@@ -95,10 +98,11 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
     match cloned? {
         Cloned::Child => {
             drop((go_write, news_read, job_here, cgroup.forget()));
-            first::main(spec, Prepared { lower, files, ids, bounded, job: job_there }, go_read, news_write)
+            let prepared = Prepared { lower, files, ids, mounts, bounded, job: job_there };
+            first::main(spec, prepared, go_read, news_write)
         }
         Cloned::Parent(pid, pidfd) => {
-            drop((go_read, news_write, job_there, lower, files));
+            drop((go_read, news_write, job_there, lower, files, mounts));
             let run = Run { pid, pidfd, cgroup, control, spec, job: job_here, go: go_write };
             let cause = out.and_then(|()| run.release(&ids)).and_then(|()| run.watch(deadline));
             run.end(cause, news_read)
@@ -123,6 +127,8 @@ impl Run<'_> {
 
     /// Waits for the end, or for a reason to make one.
     fn watch(&self, deadline: Instant) -> Result<Option<Exit>, Failure> {
+        let unbounded = !self.cgroup.bounds_memory() && watch::is_possible();
+        let mut watch = unbounded.then(|| Watch::new(self.pid, self.spec.limits.memory_bytes));
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -132,7 +138,8 @@ impl Run<'_> {
                 PollFd::new(&self.pidfd, PollFlags::IN),
                 PollFd::new(self.control, PollFlags::IN | PollFlags::RDHUP),
             ];
-            let timeout = Timespec::try_from(left.min(CPU_CHECK)).during("reading the clock")?;
+            let pause = watch.as_ref().map_or(CPU_CHECK, |watch| watch.pause().min(CPU_CHECK));
+            let timeout = Timespec::try_from(left.min(pause)).during("reading the clock")?;
             match poll(&mut waiting, Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error).during("waiting"),
@@ -143,6 +150,9 @@ impl Run<'_> {
             if !waiting[1].revents().is_empty() {
                 // The node closed its end: it gave up on the run, or died.
                 return Ok(Some(Exit::Signal(Signal::KILL.as_raw())));
+            }
+            if watch.as_mut().is_some_and(Watch::is_over) {
+                return Ok(Some(Exit::OutOfMemory));
             }
             if self.over_cpu() {
                 return Ok(Some(Exit::CpuTimeout));

@@ -97,6 +97,49 @@ pub(crate) fn default_signals() {
     }
 }
 
+/// Writing to somebody who is gone is an error, not the end.
+#[expect(unsafe_code, reason = "dispositions have no safe wrapper")]
+pub(super) fn ignore_broken_pipes() {
+    // SAFETY: no code is installed, and no other thread exists.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// A process that only keeps a user namespace alive. It shares our memory, so making it copies nothing; it dies with
+/// us, or when told.
+pub(super) fn hold_user_namespace() -> io::Result<Pid> {
+    let ours = usize::try_from(rustix::process::getpid().as_raw_nonzero().get()).unwrap_or_default();
+    // Never freed: whoever holds the namespace stands on it until the end, which comes soon.
+    let stack: &'static mut [u8] = Box::leak(vec![0; HOLDER_STACK_BYTES].into_boxed_slice());
+    let flags = libc::CLONE_VM | libc::CLONE_NEWUSER | libc::SIGCHLD;
+    #[expect(unsafe_code, reason = "no safe wrapper of a clone that shares memory exists")]
+    // SAFETY: the child runs only `hold`, on a stack of its own whose end is aligned down by libc, and touches nothing
+    // of ours; it ends without unwinding or running destructors.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(HOLDER_STACK_BYTES);
+        libc::clone(hold, top.cast(), flags, std::ptr::without_provenance_mut(ours))
+    };
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Pid::from_raw(pid).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Room for the frames of three calls.
+const HOLDER_STACK_BYTES: usize = 16 * 1024;
+
+/// Waits for its end.
+#[expect(unsafe_code, reason = "called on a bare stack, where only plain calls may be made")]
+extern "C" fn hold(parent: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: system calls without pointers.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if usize::try_from(libc::getppid()) == Ok(parent.addr()) {
+            libc::pause();
+        }
+        libc::_exit(0)
+    }
+}
+
 /// Hands `descriptor` to whoever holds the other end of `socket`.
 pub(super) fn send_descriptor(socket: &UnixStream, descriptor: impl AsFd) -> io::Result<()> {
     let descriptors = [descriptor.as_fd()];

@@ -40,13 +40,13 @@ pub(crate) const REFERENCES: &[Reference] = &[
     held("J01 launcher killed", "crates/adapters/sandbox/tests/sandbox/lifetime.rs", "killing_the_launcher_kills_the_payload"),
     held("J05 clock jumps", "crates/base/src/time.rs", "a_clock_going_back_is_no_time_passed"),
     held("J06 payload fills the log", "crates/roles/worker/tests/worker/hostile.rs", "hole_52_a_verifier_that_floods_is_ended_and_its_log_is_bounded"),
+    held("J08 a full house of hostile programs", "crates/node/tests/program/full_house.rs", "doors_answer_while_hostile_programs_have_every_core"),
     held("J09 each layer missing", "crates/adapters/sandbox/tests/sandbox/degraded.rs", "every_missing_layer_has_its_level_or_its_refusal"),
 ];
 
 /// Not held, or not shown to be: the case and what is missing.
 #[rustfmt::skip]
 pub(crate) const OPEN: &[(&str, &str)] = &[
-    ("J08", "the node's answers beside a full house of hostile runs are not measured"),
 ];
 
 /// Between the attribute and the name of a test.

@@ -77,7 +77,7 @@ fn become_command(socket: &mut File) -> Result<(), Failure> {
     set_no_new_privs(true).during("refusing new privileges")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).during("refusing to be traced")?;
     chdir(JOB).during("entering /job")?;
-    payload::limit(spec, order.bounded).during("setting limits")?;
+    payload::limit(spec, order.bounded, false).during("setting limits")?;
     let landlock_abi = restrict_paths()?;
     sys::close_others(true).during("closing descriptors")?;
     sys::default_signals();
