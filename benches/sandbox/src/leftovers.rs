@@ -36,23 +36,48 @@ pub(crate) struct Leftovers {
     killed: usize,
     seconds: f64,
     before: Counts,
+    /// After each tenth of the runs, while nothing runs.
+    on_the_way: Vec<Counts>,
     after: Counts,
+}
+
+/// Parts of a soak after which is counted.
+const PARTS: usize = 10;
+
+impl Leftovers {
+    /// Growth of `what` in a thousand runs: the slope of the straight line nearest to all that was counted on the way.
+    fn slope(&self, what: impl Fn(&Counts) -> usize) -> f64 {
+        let points: Vec<(f64, f64)> = (1_usize..)
+            .zip(&self.on_the_way)
+            .map(|(part, counts)| {
+                (part as f64 * self.jobs as f64 / PARTS as f64 / 1_000.0, what(counts) as f64)
+            })
+            .collect();
+        let count = points.len().max(1) as f64;
+        let (x, y) =
+            points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));
+        let both = |point: &(f64, f64)| (point.0 - x) * (point.1 - y);
+        let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+        if spread == 0.0 { 0.0 } else { points.iter().map(both).sum::<f64>() / spread }
+    }
 }
 
 impl fmt::Display for Leftovers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jobs, killed, seconds, before, after } = self;
+        let Self { jobs, killed, seconds, before, on_the_way: _, after } = self;
         let grown = |after: usize, before: usize| after.cast_signed() - before.cast_signed();
         write!(
             f,
             "after {jobs} runs, {killed} of them killed, in {seconds:.0} s: {:+} processes, {:+} mounts, {:+} cgroups, \
-             {:+} descriptors, {:+} files, {:+} KiB resident",
+             {:+} descriptors, {:+} files, {:+} KiB resident; in a thousand runs {:+.2} descriptors and {:+.1} KiB",
             grown(after.processes, before.processes),
             grown(after.mounts, before.mounts),
             grown(after.cgroups, before.cgroups),
             grown(after.descriptors, before.descriptors),
             grown(after.files, before.files),
             grown(after.resident_kib, before.resident_kib),
+            self.slope(|counts| counts.descriptors),
+            self.slope(|counts| counts.resident_kib),
         )
     }
 }
@@ -62,12 +87,17 @@ pub(crate) async fn count(sandbox: &Sandbox, jail: &Path, jobs: usize) -> anyhow
     // Buffers and pools come to their size first.
     many(sandbox, tree.path(), WIDTH * 4, &mut 0).await?;
     let (before, started, mut killed) = (counts(jail), Instant::now(), 0);
-    many(sandbox, tree.path(), jobs, &mut killed).await?;
+    let mut on_the_way = Vec::new();
+    for part in 0..PARTS {
+        let until = |part: usize| jobs * part / PARTS;
+        many(sandbox, tree.path(), until(part + 1) - until(part), &mut killed).await?;
+        await_quiet(jail).await;
+        on_the_way.push(counts(jail));
+    }
     let seconds = started.elapsed().as_secs_f64();
-    await_quiet(jail).await;
     // Groups of launchers that were killed are swept by the next node.
     let _swept = Sandbox::new(Config { jail: Some(jail.to_owned()), ..Config::default() })?;
-    Ok(Leftovers { jobs, killed, seconds, before, after: counts(jail) })
+    Ok(Leftovers { jobs, killed, seconds, before, on_the_way, after: counts(jail) })
 }
 
 async fn many(sandbox: &Sandbox, tree: &Path, jobs: usize, killed: &mut usize) -> anyhow::Result<()> {
@@ -184,4 +214,32 @@ fn cgroups() -> usize {
         }
     }
     count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leak_shows_in_the_slope() {
+        let counts = |descriptors| Counts {
+            processes: 0,
+            mounts: 0,
+            cgroups: 0,
+            descriptors,
+            files: 0,
+            resident_kib: 7,
+        };
+        let on_the_way = (1..=PARTS).map(|part| counts(10 + 3 * part)).collect();
+        let left = Leftovers {
+            jobs: 10_000,
+            killed: 0,
+            seconds: 1.0,
+            before: counts(10),
+            on_the_way,
+            after: counts(40),
+        };
+        assert!((left.slope(|counts| counts.descriptors) - 3.0).abs() < 1e-9);
+        assert!(left.slope(|counts| counts.resident_kib).abs() < 1e-9);
+    }
 }

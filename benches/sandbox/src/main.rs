@@ -4,10 +4,12 @@
 //!
 //! Ours is measured as the node uses it: from the call to the report, launcher and all layers included.
 
+mod doors;
 mod figures;
 mod leftovers;
 mod machine;
 mod neighbours;
+mod overhead;
 mod starts;
 
 use std::io::Write as _;
@@ -47,6 +49,18 @@ struct Options {
     /// Docker's program, and an image that lies ready; left out of the comparison without it
     #[arg(long, num_args = 2, value_names = ["PROGRAM", "IMAGE"])]
     docker: Vec<String>,
+    /// The node's program; how soon its doors answer beside hostile programs is left out without it
+    #[arg(long)]
+    node: Option<PathBuf>,
+    /// Hostile programs at a time beside the node
+    #[arg(long, default_value_t = 4)]
+    slots: usize,
+    /// Whole runs of `cargo test` and pytest, bare and inside
+    #[arg(long, default_value_t = 0)]
+    overhead: usize,
+    /// How long its doors are asked, alone and again beside them, seconds
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
     /// Where to write everything as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -74,6 +88,12 @@ fn main() -> anyhow::Result<()> {
         runtime.block_on(starts::measure(&neighbours, options.starts, &mut figures))?;
         runtime.block_on(starts::parallel(&sandbox, options.parallel, &mut figures))?;
         runtime.block_on(starts::kills(&sandbox, options.kills, &mut figures))?;
+    }
+    if options.overhead > 0 {
+        runtime.block_on(overhead::measure(&jail, options.overhead, &mut figures))?;
+    }
+    if let Some(node) = &options.node {
+        doors::measure(&std::path::absolute(node)?, &sandbox, options.slots, options.seconds, &mut figures)?;
     }
     let left = runtime.block_on(leftovers::count(&sandbox, &jail, options.jobs))?;
     say(&format!("load average at the end: {}\n\n{}\n{left}", machine::load_average(), figures.table()))?;

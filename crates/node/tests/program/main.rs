@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod chaos;
+mod full_house;
 mod ide;
 mod models;
 mod rig;
