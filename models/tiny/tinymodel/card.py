@@ -45,8 +45,8 @@ def rows(results: dict) -> list[tuple[str, str]]:
         one = results["own_failures"]
         found.append(
             (
-                f"its own failures at T = 0.8 ({one['failures']} of {one['tasks']}), per attempt: repair / fresh sample",
-                f"{one['repair']:.1%} / {one['fresh']:.1%}",
+                "its own failures at T = 0.8, per attempt: repair / fresh sample",
+                f"{one['repair']:.1%} / {one['fresh']:.1%} ({one['failures']} of {one['tasks']} failed)",
             )
         )
     for name, what in (("split", "as they come"), ("split_constrained", "in the product's form")):
