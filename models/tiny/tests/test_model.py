@@ -48,6 +48,7 @@ def test_signatures_are_told_from_mentions():
     request = "Write add(a, b) that adds them, `twice(n: int)` for 2n, and mean(xs) by calling `total(xs)`."
     assert [name for name, _ in form.signatures(request)] == ["add", "twice", "mean"]
     assert '\\"Write a function twice(n: int) \\" text' not in form.grammar(request)
+    assert form.signatures("Make a module with f(x) and g(y)") == [("f", "f(x)"), ("g", "g(y)")]
     assert '"Write a function twice(n: int) " text' in form.grammar(request)
     assert "part1" not in form.grammar("Write a module.")
 

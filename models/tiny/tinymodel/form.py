@@ -19,7 +19,7 @@ def signatures(request: str) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for signature in SIGNATURE.finditer(request):
         before = re.split(r"[^A-Za-z0-9]", request[: signature.start()].rstrip(" `"))[-1].lower()
-        if before not in LEADING_TO_A_MENTION:
+        if before not in LEADING_TO_A_MENTION or (before == "with" and not found):
             found.setdefault(signature[1], signature[0])
     return list(found.items())
 

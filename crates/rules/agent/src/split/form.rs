@@ -62,23 +62,30 @@ fn signatures(request: &str) -> Vec<(&str, &str)> {
     for signature in SIGNATURE.iter().flat_map(|signature| signature.captures_iter(request)) {
         let (Some(whole), Some(name)) = (signature.get(0), signature.get(1)) else { continue };
         let new = found.iter().all(|(known, _)| *known != name.as_str());
-        if new && !mentioned(&request[..whole.start()]) {
+        let before = last_word(&request[..whole.start()]);
+        // "a module with f(x), g(y)" lists what it asks for; once something is asked for, "with h(z)" tells how
+        let listed = found.is_empty() && before == "with";
+        if new && (listed || !mentioned(&before)) {
             found.push((name.as_str(), whole.as_str()));
         }
     }
     found
 }
 
-/// Whether what comes after `before` is spoken of and not asked for: "returns f(x)", "by calling f(x)".
+/// The last word of `text` in lower case; nothing when it ends otherwise.
+fn last_word(text: &str) -> String {
+    let words = text.trim_end_matches([' ', '`']);
+    words.rsplit(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Whether what comes after the word `before` is spoken of and not asked for: "returns f(x)", "by calling f(x)".
 fn mentioned(before: &str) -> bool {
     const LEADING_TO_A_MENTION: &[&str] = &[
         "apply", "applies", "applying", "as", "by", "call", "calling", "calls", "equals", "for", "from",
         "in", "is", "like", "of", "on", "return", "returns", "than", "through", "to", "use", "uses", "using",
         "with",
     ];
-    let words = before.trim_end_matches([' ', '`']);
-    let word = words.rsplit(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
-    LEADING_TO_A_MENTION.contains(&word.to_ascii_lowercase().as_str())
+    LEADING_TO_A_MENTION.contains(&before)
 }
 
 /// One to ten parts, one to a line. Where the request writes signatures, the parts are these, in their order: a small
@@ -128,6 +135,7 @@ mod tests {
             &["mean(xs)", "spread(xs)"],
         );
         check("a function (with care) that counts", &[]);
+        check("Make a module with f(x) that returns x, g(y) that works with h(y)", &["f(x)", "g(y)"]);
     }
 
     #[test]
