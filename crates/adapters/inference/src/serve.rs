@@ -45,7 +45,20 @@ pub fn run_stdio(config: &ServeConfig) -> Result<(), Error> {
     let unconfined = crate::confine::enter(config);
     #[cfg(not(target_os = "linux"))]
     let unconfined = vec!["this system has no confinement for engines".to_owned()];
-    serve(config, std::io::stdin(), std::io::stdout().lock(), unconfined, || std::process::exit(0))
+    serve(config, std::io::stdin(), std::io::stdout().lock(), unconfined, leave)
+}
+
+/// Ends the process without llama.cpp's destructors, which would pull the ground from under a thread that computes
+/// or still loads.
+fn leave() {
+    #[cfg(unix)]
+    #[expect(unsafe_code, reason = "no safe name for it")]
+    // SAFETY: runs no code of this process any more.
+    unsafe {
+        libc::_exit(0)
+    }
+    #[cfg(not(unix))]
+    std::process::exit(0)
 }
 
 /// Serves any pair of byte streams; returns when `input` ends.
