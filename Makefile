@@ -8,7 +8,7 @@ CARGO ?= cargo
 ARGS ?=
 
 # nextest runs the tests side by side and names the slow ones; plain cargo runs the same tests.
-RUN_TESTS = $(if $(shell PATH="$(PATH)" command -v cargo-nextest),nextest run --profile $(PROFILE),test --lib --bins --tests)
+RUN_TESTS = $(if $(shell PATH="$(PATH)" command -v cargo-nextest),nextest run --profile $(PROFILE),test --tests)
 PROFILE ?= default
 
 # `check` relies on the order of what it lists.
