@@ -45,9 +45,9 @@ impl HttpDecomposer {
     }
 
     fn sign(&self, path: &str, body: &[u8]) -> PeerSignature {
-        let Signer { key, agent_id, clock, entropy } = &self.signer;
-        let nonce = format!("{:032x}", entropy());
-        PeerSignature::sign(key, agent_id.as_str(), clock(), nonce, ("POST", path), body)
+        let signer = &self.signer;
+        let (peer, now) = (signer.agent_id.as_str(), (signer.clock)());
+        PeerSignature::sign(&signer.key, peer, now, signer.nonce(), ("POST", path), body)
     }
 }
 

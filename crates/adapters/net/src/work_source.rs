@@ -43,13 +43,17 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
+    /// A value that no request carried before.
+    pub(crate) fn nonce(&self) -> String {
+        format!("{:032x}", (self.entropy)())
+    }
+
     fn headers(&self, method: &Method, path: &str, body: &[u8]) -> SignedHeaders {
-        let nonce = format!("{:032x}", (self.entropy)());
         SignedHeaders::sign(
             &self.key,
             self.agent_id.clone(),
             (self.clock)(),
-            nonce,
+            self.nonce(),
             method.as_str(),
             path,
             body,
