@@ -23,6 +23,7 @@ pub mod prompt;
 pub mod python;
 pub mod review;
 pub mod scope;
+pub mod session;
 pub mod split;
 pub mod step;
 pub mod syntax;
