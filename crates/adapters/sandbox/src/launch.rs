@@ -14,6 +14,13 @@ use crate::error::Error;
 use crate::execution::{Exit, Job, Limits};
 use crate::fault::Fault;
 
+mod host;
+mod macos;
+mod windows;
+
+pub use host::HostLaunch;
+pub use windows::{AppContainer, Grant, JobObject, WindowsLaunch};
+
 /// Longest header the launcher reads: 200,000 paths of ordinary length.
 const MAX_HEADER_BYTES: u32 = 64 * 1024 * 1024;
 /// Most content of laid files: a patch is small, a hidden test suite rarely exceeds this.

@@ -40,6 +40,7 @@ pub use error::Error;
 pub use execution::{Exit, Job, JobFile, Limits, Output, Report};
 #[doc(hidden)]
 pub use fault::Fault;
+pub use launch::{AppContainer, Grant, HostLaunch, JobObject, WindowsLaunch};
 pub use launch::{Failure, LaidFile, LaunchLimits, LaunchSpec, Layers, Outcome, Stage};
 pub use run::{Probe, Sandbox};
 pub use tool_chain::{detect_tool_chains, jail_path};

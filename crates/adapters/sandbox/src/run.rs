@@ -9,12 +9,12 @@ use crate::config::{Config, Mode};
 use crate::error::Error;
 use crate::execution::{Job, Report};
 use crate::fault::Fault;
-use crate::launch::launcher;
+use crate::launch::{HostLaunch, launcher};
 
-#[cfg(unix)]
-mod plain;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(unix)]
+mod scratch;
 
 /// Tries what a payload must not be able to do; any success ends it with a status that names the breach.
 #[cfg(target_os = "linux")]
@@ -53,7 +53,8 @@ impl Sandbox {
     /// Checks that the mode exists here. Building the layers is left to the probe and the runs.
     pub fn new(config: Config) -> Result<Self, Error> {
         let here = match config.mode {
-            Mode::Process | Mode::Docker => cfg!(target_os = "linux"),
+            Mode::Process => cfg!(any(target_os = "linux", target_os = "macos")),
+            Mode::Docker => cfg!(target_os = "linux"),
             Mode::None => cfg!(unix),
         };
         if !here {
@@ -107,6 +108,9 @@ impl Sandbox {
         match self.config.mode {
             #[cfg(unix)]
             Mode::None => self.unconfined(&job, &cancel).await,
+            // `sandbox-exec` is part of the system, so nothing stands in for it.
+            #[cfg(target_os = "macos")]
+            Mode::Process => scratch::run(HostLaunch::seatbelt, &self.config, &job, &cancel).await,
             #[cfg(target_os = "linux")]
             Mode::Process => match process::run(self, &job, &cancel).await {
                 Err(Error::Unavailable { reason, .. }) if !self.config.required => {
@@ -124,7 +128,7 @@ impl Sandbox {
                 Some(docker) => Box::pin(crate::docker::run(docker, &self.config, &job, &cancel)).await,
                 None => Err(Error::Unsupported),
             },
-            #[cfg(not(all(unix, target_os = "linux")))]
+            #[cfg(not(target_os = "linux"))]
             _ => {
                 let _unused = (job, cancel);
                 Err(Error::Unsupported)
@@ -135,13 +139,7 @@ impl Sandbox {
     /// Only for work that asks for no confinement: whoever submitted it may have said otherwise.
     #[cfg(unix)]
     async fn unconfined(&self, job: &Job, cancel: &CancellationToken) -> Result<Report, Error> {
-        if job.min_level > Level::S0 {
-            return Err(Error::Unavailable {
-                reason: format!("the work asks for level {} and would run unconfined", job.min_level),
-                fix: "set sandbox mode `process`",
-            });
-        }
-        plain::run(&self.config, job, cancel).await
+        scratch::run(HostLaunch::unconfined, &self.config, job, cancel).await
     }
 
     #[cfg(target_os = "linux")]

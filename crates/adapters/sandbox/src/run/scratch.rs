@@ -1,4 +1,4 @@
-//! The unconfined run, for machines whose owner chose mode `none`: a scratch copy and a process group.
+//! A run without a launcher: a scratch copy of the tree, a process group, and whatever confinement the launch names.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use edgecoder_base::Level;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::error::Error;
 use crate::execution::{Exit, Job, JobFile, Output, Report};
-use crate::launch::{check, environment};
+use crate::launch::HostLaunch;
 use crate::output::drain;
 
 /// How long output may still arrive after the group was killed. A process that left the group can hold the
@@ -40,15 +39,27 @@ impl Drop for Group {
     }
 }
 
-pub(super) async fn run(config: &Config, job: &Job, cancel: &CancellationToken) -> Result<Report, Error> {
-    check(job)?;
+/// How a job is launched in a scratch copy of its tree.
+pub(super) type Launching = fn(&Config, &Job, &Path) -> Result<HostLaunch, Error>;
+
+/// `launching` is asked twice: whether it takes the job at all, before a file is copied, and then for the launch itself.
+pub(super) async fn run(
+    launching: Launching,
+    config: &Config,
+    job: &Job,
+    cancel: &CancellationToken,
+) -> Result<Report, Error> {
+    launching(config, job, Path::new("/"))?;
     let started = Instant::now();
     let (root, files) = (job.root.clone(), job.files.clone());
     let scratch = tokio::task::spawn_blocking(move || scratch(&root, &files))
         .await
         .map_err(|error| Error::Scratch(io::Error::other(error)))?
         .map_err(Error::Scratch)?;
-    let (mut child, group) = start(config, job, scratch.path()).map_err(while_doing("the start"))?;
+    // macOS reaches its temporary folder by a link, and enforces the path behind it.
+    let folder = scratch.path().canonicalize().map_err(Error::Scratch)?;
+    let launch = launching(config, job, &folder)?;
+    let (mut child, group) = start(&launch, &folder).map_err(while_doing("the start"))?;
     let (flood, ended) = (Notify::new(), CancellationToken::new());
     let drained = drained(&mut child, job.limits.output_bytes, &flood, &ended);
     let end = async {
@@ -70,8 +81,8 @@ pub(super) async fn run(config: &Config, job: &Job, cancel: &CancellationToken) 
         stdout,
         stderr,
         wall: started.elapsed(),
-        level: Level::S0,
-        degraded: vec!["unconfined: the command ran as the node's own user".into()],
+        level: launch.level,
+        degraded: launch.degraded,
         layers: None,
         artefacts: Vec::new(),
     })
@@ -81,11 +92,13 @@ fn while_doing(doing: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Launcher { doing, source }
 }
 
-fn start(config: &Config, job: &Job, folder: &Path) -> io::Result<(Child, Group)> {
-    let child = Command::new("/bin/sh")
-        .args(["-c", &job.command])
+fn start(launch: &HostLaunch, folder: &Path) -> io::Result<(Child, Group)> {
+    let (program, arguments) =
+        launch.argv.split_first().ok_or_else(|| io::Error::other("the launch names no program"))?;
+    let child = Command::new(program)
+        .args(arguments)
         .env_clear()
-        .envs(environment(config, &job.env))
+        .envs(&launch.env)
         .current_dir(folder)
         .process_group(0)
         .stdin(Stdio::null())
