@@ -8,9 +8,10 @@ import torch
 
 from tinymodel import attention, form, gguf_file, judge, pack, tokens
 from tinymodel.corpus import samples
-from tinymodel.corpus_file import Corpus
+from tinymodel.corpus_file import CHOSEN, LEARNED, Corpus
 from tinymodel.decoder import Decoder, Layout, grown
 from tinymodel.evaluate import pass_at
+from tinymodel.hardest import Hardest
 from tinymodel.muon import Optimiser
 
 FOLDER = Path(__file__).parents[1]
@@ -83,7 +84,7 @@ def test_only_answers_are_learned():
     assert len(corpus.lengths) < 40
     for start, end in zip(corpus.starts, corpus.starts[1:], strict=False):
         learned = tokenizer.decode(
-            corpus.ids[start:end][corpus.learned[start:end] == 1].tolist(), skip_special_tokens=False
+            corpus.ids[start:end][corpus.learned[start:end] > 0].tolist(), skip_special_tokens=False
         )
         assert "<|im_start|>" not in learned
         assert learned.endswith("<|im_end|>")
@@ -97,6 +98,32 @@ def test_batches_hold_every_sample_once_within_the_budget():
     assert sum(batch.tokens for batch in batches) == lengths.sum()
     assert all(batch.ids.numel() <= 1024 for batch in batches)
     assert all(len(batch.places) == len(batch.targets) for batch in batches)
+
+
+def test_a_signature_that_the_request_leaves_open_says_nothing_of_how_hard_it_is():
+    tokenizer = tokens.of_model(SHIPPED)
+    for named, telling in (
+        (2, "```python\ndef f(x):\n    return x\n```<|im_end|>"),
+        (1, "    return x\n```<|im_end|>"),
+    ):
+        one = samples.Sample("code", None, "f", samples.fenced("def f(x):\n    return x"), "f", named)
+        corpus = pack.pack([one], tokenizer, Random(1), share=0, longest=100)
+        told = tokenizer.decode(corpus.ids[corpus.learned == LEARNED].tolist(), skip_special_tokens=False)
+        assert told == telling
+
+
+def test_what_is_known_least_is_learned_and_a_few_others():
+    ids = np.arange(400, dtype=np.uint16)
+    marks = np.ones(400, np.uint8)
+    marks[:10] = CHOSEN
+    corpus = Corpus(ids, marks, np.arange(0, 401, 10))
+
+    def losses_of(_ids, _places, targets):
+        return torch.where(targets < 50, 3.0, 0.01)
+
+    chosen = Hardest(corpus, losses_of, 0.1, 64, np.random.default_rng(1))(np.arange(40))
+    assert set(chosen[:4]) == {1, 2, 3, 4}
+    assert len(chosen) == len(set(chosen)) == 5
 
 
 def test_the_optimiser_lowers_the_loss():

@@ -131,10 +131,14 @@ class Decoder(nn.Module):
         """Logits at every position."""
         return F.linear(self.stream(ids), self.embedding.weight)
 
-    def loss(self, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
-        """Summed cross-entropy at the flat positions `places` alone: only the assistant's tokens are learned."""
+    def losses(self, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy at each of the flat positions `places`: only the assistant's tokens are learned."""
         logits = F.linear(self.stream(ids, places), self.embedding.weight)
-        return F.cross_entropy(logits.float(), targets, reduction="sum")
+        return F.cross_entropy(logits.float(), targets, reduction="none")
+
+    def loss(self, ids: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+        """Their sum."""
+        return self.losses(ids, places, targets).sum()
 
 
 def grown(weights: dict[str, Tensor], had: Layout, wanted: Layout) -> dict[str, Tensor]:

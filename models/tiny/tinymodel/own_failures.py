@@ -19,7 +19,7 @@ from tinymodel.corpus import samples
 from tinymodel.corpus.samples import Sample
 from tinymodel.engine import Engine
 
-TEMPERATURE = 0.9
+TEMPERATURE = 0.8
 # this many requests at a time, this many answers to each: together the sequences of the engine
 REQUESTS, ANSWERS = 8, 4
 LONGEST_MESSAGE = 220

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from random import Random
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from tinymodel.corpus.samples import Sample, chat_ml
-from tinymodel.corpus_file import Corpus
+from tinymodel.corpus_file import CHOSEN, LEARNED, Corpus
 
 SHARE_FOLLOWING = 0.3
 FOLLOWED = ("code", "chat", "plan")
 CHUNK = 4000
+SIGNATURE = re.compile(r"```python\ndef [^\n]*\n")
+
+
+def _marks(sample: Sample, encoded: Encoding) -> list[int]:
+    """Of every token of an answer; a signature that the request leaves open is somebody's choice.
+
+    The line end after the last token is never generated.
+    """
+    found = SIGNATURE.match(sample.answer) if sample.named < 2 else None
+    ends = found.end() if found else 0
+    marks = [CHOSEN if start < ends else LEARNED for start, _ in encoded.offsets]
+    return [*marks[:-1], 0]
 
 
 def pack(samples: list[Sample], tokenizer: Tokenizer, random: Random, share: float, longest: int) -> Corpus:
@@ -36,8 +49,7 @@ def pack(samples: list[Sample], tokenizer: Tokenizer, random: Random, share: flo
                 ids.append([])
                 learned.append([])
             ids[-1] += prompt + a.ids
-            # the line end after the last token is never generated
-            learned[-1] += [0] * len(prompt) + [1] * (len(a.ids) - 1) + [0]
+            learned[-1] += [0] * len(prompt) + _marks(sample, a)
             previous = sample.kind in FOLLOWED
     kept = [at for at, one in enumerate(ids) if len(one) <= longest]
     starts = np.cumsum([0] + [len(ids[at]) for at in kept])

@@ -16,6 +16,7 @@ import torch
 from tinymodel import gguf_file
 from tinymodel.corpus_file import Batch, Corpus
 from tinymodel.decoder import Decoder, Layout, grown
+from tinymodel.hardest import Hardest
 from tinymodel.muon import Optimiser
 
 # the first steps compile and would eat the time of a short run
@@ -76,6 +77,7 @@ class Training:
     tokens: int = 0
     targets: int = 0
     losses: list[float] = field(default_factory=list)
+    chosen: Hardest | None = None
     stopped: bool = False
 
     def save(self, name: str) -> None:
@@ -95,6 +97,7 @@ class Training:
             "step": self.step,
             "tokens": self.tokens,
             "targets": self.targets,
+            "scored": self.chosen and self.chosen.scored,
             "minutes": round(passed_s / 60, 2),
             "loss": round(float(np.mean(self.losses[-LOG_EVERY:])), 4),
             "validation": validation and round(validation, 4),
@@ -129,15 +132,18 @@ class Training:
             count += len(batch.targets)
         return total / count
 
-    def run(self, corpus: Corpus, budget: int, random: np.random.Generator) -> None:
-        """Until the time is over or a signal comes."""
+    def run(self, corpus: Corpus, budget: int, share: float, random: np.random.Generator) -> None:
+        """Until the time is over or a signal comes; of every chunk the hardest `share`."""
         order = random.permutation(len(corpus.lengths))
         order = order[corpus.lengths[order] <= self.decoder.layout.context]
         held_back, samples = order[:HELD_BACK], order[HELD_BACK:]
         loss_of = torch.compile(self.decoder.loss, dynamic=True)
+        if share < 1:
+            losses_of = torch.compile(self.decoder.losses, dynamic=True)
+            self.chosen = Hardest(corpus, losses_of, share, budget, random)
         saved_at = time.monotonic()
         while not self.stopped and self.schedule.passed() < 1:
-            for batch in corpus.batches(samples, budget, random):
+            for batch in corpus.batches(samples, budget, random, self.chosen):
                 if self.stopped or self.schedule.passed() >= 1:
                     break
                 self.learn(loss_of, batch)
@@ -164,6 +170,7 @@ def main() -> None:
     ask.add_argument("--level", type=float, default=0.3, help="share of the time before the rate falls")
     ask.add_argument("--warm-steps", type=int, default=40)
     ask.add_argument("--batch-tokens", type=int, default=8192)
+    ask.add_argument("--hardest", type=float, default=1.0, help="learn this share of the samples: those it knows least")
     ask.add_argument("--seed", type=int, default=0)
     ask.add_argument("--threads", type=int, default=2)
     ask.add_argument("--run", default="", help="a name to find the process by")
@@ -179,7 +186,7 @@ def main() -> None:
     training = Training(decoder, optimiser, schedule, given.rate, given.out)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(training, "stopped", True))
-    training.run(Corpus.load(given.corpus), given.batch_tokens, np.random.default_rng(given.seed))
+    training.run(Corpus.load(given.corpus), given.batch_tokens, given.hardest, np.random.default_rng(given.seed))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tinymodel.corpus import classes, composed, everyday, kinds, names, request
 from tinymodel.corpus.composed.family import UNDEFINED, Choice, Family, Told
 from tinymodel.corpus.execution import Call, failure
 
-SHARE_EVERYDAY = 0.55
+SHARE_EVERYDAY = 0.48
 # a signature alone says what is wanted where its name is the name of one task
 SHARE_BARE = 0.06
 SHARE_CLASSES = 0.03

@@ -14,24 +14,36 @@ SETS = {
     "both": ("&", "Intersect them.", ["elements in both {a} and {b}", "common elements of {a} and {b}", "values that {a} and {b} share"]),
     "only": ("-", "Subtract the second.", ["elements of {a} that are not in {b}", "elements in {a} but not in {b}"]),
     "either": ("|", "Unite them.", ["distinct elements in {a} or {b}", "distinct elements of {a} and {b} combined"]),
+    "one": ("^", "Keep what is in one alone.", ["elements that are in exactly one of {a} and {b}", "values in {a} or {b} but not in both"]),
 }  # fmt: skip
 ENDS = {
-    "sorted": ("sorted", "Return a sorted list.", ["a sorted list of the {s}", "the {s}, sorted"]),
-    "count": ("len", "Return the size.", ["the number of {s}", "how many {s} there are"]),
-    "sum": ("sum", "Return the sum.", ["the sum of the {s}", "the total of the {s}"]),
-    "max": ("max", "Return the largest.", ["the largest of the {s}", "the maximum of the {s}"]),
+    "sorted": ("sorted({})", "Return a sorted list.", ["a sorted list of the {s}", "the {s}, sorted"]),
+    "count": ("len({})", "Return the size.", ["the number of {s}", "how many {s} there are"]),
+    "sum": ("sum({})", "Return the sum.", ["the sum of the {s}", "the total of the {s}"]),
+    "max": ("max({})", "Return the largest.", ["the largest of the {s}", "the maximum of the {s}"]),
+    "min": ("min({})", "Return the smallest.", ["the smallest of the {s}", "the minimum of the {s}"]),
+    "desc": ("sorted({}, reverse=True)", "Return a list in descending order.", ["the {s} in descending order", "a list of the {s}, largest first"]),
+    "any": ("bool({})", "Return whether there are any.", ["whether there are any {s}", "True if there are {s}"]),
+}  # fmt: skip
+COMPUTE = {
+    "sorted": sorted,
+    "count": len,
+    "sum": sum,
+    "max": max,
+    "min": min,
+    "desc": lambda found: sorted(found, reverse=True),
+    "any": bool,
 }
-COMPUTE = {"sorted": sorted, "count": len, "sum": sum, "max": max}
 NO_REDUCTIONS = ("first", "last", "running", "firstk", "lastk")
 
 
 class Pairs(Family):
     """Two of the same."""
 
-    name, weight = "two", 10
+    name, weight = "two", 13
 
     def draw(self, random: Random, like: Choice | None = None) -> Choice:
-        shape = like["shape"] if like else random.choice(["n", "z", "z", "set"])
+        shape = like["shape"] if like else random.choice(["n", "n", "z", "z", "set", "set"])
         choice: Choice = {"shape": shape, "operation": one_of("pair_operations", random)}
         if shape == "n":
             choice["map"] = one_of("number_maps", random, "str")
@@ -64,7 +76,11 @@ class Pairs(Family):
             reduction = choice["reduction"]
             return Told("returns", reduction.say(reduction.primitive.of, random, n=both, plain=both))
         elements = random.choice(SETS[choice["set"]][2]).format(a=a, b=b)
-        return Told("returns", random.choice(ENDS[choice["end"]][2]).format(s=elements))
+        text = random.choice(ENDS[choice["end"]][2]).format(s=elements)
+        for opening in ("whether ", "True if "):
+            if text.startswith(opening):
+                return Told("checks", text.removeprefix(opening))
+        return Told("returns", text)
 
     def plan(self, choice: Choice, arguments: list[str]) -> list[str]:
         a, b = arguments
@@ -93,7 +109,7 @@ class Pairs(Family):
             return function(name, arguments, f"return {choice['map'].apply(both, operation.primitive.atomic)[0]}")
         if choice["shape"] == "set":
             sets = f"set({a}) {SETS[choice['set']][0]} set({b})"
-            return function(name, arguments, f"return {ENDS[choice['end']][0]}({sets})")
+            return function(name, arguments, f"return {ENDS[choice['end']][0].format(sets)}")
         both = operation.fill(operation.primitive.code, p="x", q="y")
         reduction = choice["reduction"]
         if not reduction.primitive.code:
@@ -115,8 +131,9 @@ class Pairs(Family):
                 found = [operated(x, y) for x, y in zip(a, b, strict=True)]
                 return REDUCING[choice["reduction"].key](found, *choice["reduction"].values)
             both = {x for x in a if x in b}
-            found = {"both": both, "only": set(a) - both, "either": {*a, *b}}[choice["set"]]
-            return UNDEFINED if choice["end"] == "max" and not found else COMPUTE[choice["end"]](found)
+            either = {*a, *b}
+            found = {"both": both, "only": set(a) - both, "either": either, "one": either - both}[choice["set"]]
+            return UNDEFINED if choice["end"] in ("max", "min") and not found else COMPUTE[choice["end"]](found)
 
         return computed
 

@@ -11,14 +11,14 @@ from tinymodel.corpus.composed.primitives import Chosen, function, one_of
 LABELS = (
     "low mid high yes no small big hot cold ok bad good even odd pass fail young old fizz buzz red green win lose on off left right"
 ).split()
-SHAPES = {"pred": 3, "pred2": 4, "label": 3, "formula": 4, "cond": 4, "label3": 2, "fizz": 1}
+SHAPES = {"pred": 3, "pred2": 4, "label": 3, "formula": 6, "cond": 4, "label3": 2, "fizz": 1}
 PARTS = ("f", "f2", "m", "m2")
 
 
 class Scalars(Family):
     """One integer."""
 
-    name, weight = "scalar", 11
+    name, weight = "scalar", 13
 
     def draw(self, random: Random, like: Choice | None = None) -> Choice:
         shape = like["shape"] if like else random.choices(list(SHAPES), list(SHAPES.values()))[0]

@@ -15,10 +15,10 @@ MIRRORED = ["level", "noon", "abba", " aba ", "racecar", "Anna", "never odd or e
 class Texts(Family):
     """Text steps."""
 
-    name, weight = "str", 13
+    name, weight = "str", 18
 
     def draw(self, random: Random, like: Choice | None = None) -> Choice:
-        count = len(like["steps"]) if like else random.choices([0, 1, 2, 3], [8, 40, 42, 10])[0]
+        count = len(like["steps"]) if like else random.choices([0, 1, 2, 3], [6, 34, 46, 14])[0]
         ends = bool(like["end"]) if like else random.random() < 0.4 or count == 0
         steps = [one.chosen(random) for one in random.sample(table("text_steps"), count)]
         return {"steps": steps, "end": one_of("text_ends", random) if ends else None}
