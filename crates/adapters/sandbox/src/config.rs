@@ -1,5 +1,6 @@
 //! What an operator may choose about the sandbox.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct Config {
     /// Search path entries inside `tool_chains`, ahead of the system's. A tool chain without an entry
     /// here contributes its `bin`.
     pub path: Vec<PathBuf>,
+    /// Processor time that one execution may use per time that passes, thousandths of a core; what is below 10 counts
+    /// as 10. None: every core there is, at half the share of the node.
+    pub millicores: Option<NonZeroU32>,
     /// The launcher. Default: `edgecoder-jail` beside the running program.
     pub jail: Option<PathBuf>,
     /// The daemon of mode `docker` and its images.
@@ -63,6 +67,7 @@ impl Default for Config {
             required: true,
             tool_chains: Vec::new(),
             path: Vec::new(),
+            millicores: None,
             jail: None,
             docker: DockerConfig::default(),
         }

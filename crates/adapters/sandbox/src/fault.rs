@@ -16,6 +16,7 @@ pub enum Fault {
     MemoryCgroup,
     PidsCgroup,
     CpuCgroup,
+    CpuQuota,
     Mount,
     Loopback,
     Overlay,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use edgecoder_base::Level;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::execution::{Exit, Job, Limits};
 use crate::fault::Fault;
+use crate::quota::CpuQuota;
 
 mod host;
 mod macos;
@@ -102,6 +104,9 @@ pub struct LaunchLimits {
     pub disk_bytes: u64,
     /// Artefacts brought back, all together.
     pub artefact_bytes: u64,
+    /// Processor time per time that passes, thousandths of a core; none: every core, at half the share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub millicores: Option<NonZeroU32>,
 }
 
 impl From<&Limits> for LaunchLimits {
@@ -114,6 +119,7 @@ impl From<&Limits> for LaunchLimits {
             processes: limits.processes,
             disk_bytes: limits.disk_bytes,
             artefact_bytes: limits.artefact_bytes,
+            millicores: None,
         }
     }
 }
@@ -134,7 +140,7 @@ impl LaunchSpec {
             env: environment(config, &job.env),
             tool_chains: config.tool_chains.clone(),
             masked: MASKED.iter().map(|&name| name.to_owned()).collect(),
-            limits: LaunchLimits::from(&job.limits),
+            limits: LaunchLimits { millicores: config.millicores, ..LaunchLimits::from(&job.limits) },
             collect: job.collect.clone(),
             min_level: job.min_level,
             faults: Vec::new(),
@@ -269,6 +275,8 @@ pub struct Layers {
     pub pids_cgroup: Option<u8>,
     /// cgroup version that keeps the run from starving the node.
     pub cpu_cgroup: Option<u8>,
+    /// Quota of processor time in force, and what it came to.
+    pub cpu_quota: Option<CpuQuota>,
     /// Landlock ABI in force.
     pub landlock_abi: Option<u8>,
     /// Whether `/proc` could be mounted.
@@ -289,8 +297,8 @@ impl Layers {
         if self.memory_cgroup.is_some() && self.pids_cgroup.is_some() { Level::S3 } else { Level::S2 }
     }
 
-    /// What is weaker than it should be, in words.
-    pub fn degraded(&self) -> Vec<String> {
+    /// What is weaker than it should be where a quota of `millicores` was asked for, in words.
+    pub fn degraded(&self, millicores: Option<NonZeroU32>) -> Vec<String> {
         let mut words = Vec::new();
         let mut note = |missing: bool, text: &str| {
             if missing {
@@ -300,6 +308,8 @@ impl Layers {
         note(self.memory_cgroup.is_none(), "memory: no cgroup, each process is watched or bounded by itself");
         note(self.pids_cgroup.is_none(), "processes: no cgroup, bounded by rlimit");
         note(self.cpu_cgroup.is_none(), "cpu: no cgroup, the run competes with the node as an equal");
+        let unlimited = millicores.is_some() && self.cpu_quota.is_none();
+        note(unlimited, "quota: the kernel keeps none, the run may use every core");
         note(self.landlock_abi.is_none(), "landlock: the kernel has none");
         note(!self.proc_mounted, "proc: refused, some tools fail");
         note(!self.overlay, "copy: no overlay, the tree was copied");

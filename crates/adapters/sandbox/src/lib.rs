@@ -31,6 +31,8 @@ pub mod jail;
 mod launch;
 #[cfg(unix)]
 mod output;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+mod quota;
 mod run;
 mod tool_chain;
 
@@ -42,5 +44,6 @@ pub use execution::{Exit, Job, JobFile, Limits, Output, Report};
 pub use fault::Fault;
 pub use launch::{AppContainer, Grant, HostLaunch, JobObject, WindowsLaunch};
 pub use launch::{Failure, LaidFile, LaunchLimits, LaunchSpec, Layers, Outcome, Stage};
+pub use quota::CpuQuota;
 pub use run::{Probe, Sandbox};
 pub use tool_chain::{detect_tool_chains, jail_path};

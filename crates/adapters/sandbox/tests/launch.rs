@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ fn a_job_becomes_a_launch() {
     let config = Config {
         tool_chains: ["/home/a/.pyenv", "/home/a/.cargo", "/home/a/venv"].map(PathBuf::from).into(),
         path: vec!["/home/a/.pyenv/shims".into(), "/home/a/.cargo/bin".into()],
+        millicores: NonZeroU32::new(1500),
         ..Config::default()
     };
     let mut job = Job::new("/var/snapshots/1", "pytest -q");

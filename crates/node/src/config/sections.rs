@@ -2,6 +2,7 @@
 //! and the reference page.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use edgecoder_base::Secret;
@@ -228,6 +229,10 @@ pub(crate) struct SandboxConfig {
     /// Directories shown read-only to executions, besides the system's: interpreters, virtual environments.
     /// Added to those found on the search path.
     pub(crate) tool_chains: Vec<PathBuf>,
+    /// Processor time one execution may use per time that passes, thousandths of a core (2500: two and a half cores).
+    /// Default: every core, at half the share of the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) millicores: Option<NonZeroU32>,
     /// The launcher. Default: `edgecoder-jail` beside the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) jail: Option<PathBuf>,
@@ -247,6 +252,7 @@ impl Default for SandboxConfig {
             mode: SandboxMode::Process,
             required: true,
             tool_chains: Vec::new(),
+            millicores: None,
             jail: None,
             docker_socket: None,
             docker_image: None,
@@ -266,6 +272,7 @@ impl SandboxConfig {
         };
         config.required = self.required;
         config.tool_chains.extend(self.tool_chains.iter().cloned());
+        config.millicores = self.millicores;
         config.jail.clone_from(&self.jail);
         config.docker.image.clone_from(&self.docker_image);
         config.docker.socket = self.daemon(env).unwrap_or(config.docker.socket);

@@ -9,6 +9,7 @@ use bollard::models::{
 use super::owner::Owner;
 use super::{BOX, seccomp};
 use crate::launch::LaunchLimits;
+use crate::quota;
 
 /// User and group of box and payload: nobody's.
 const USER: u32 = 65534;
@@ -100,6 +101,9 @@ fn host(limits: &LaunchLimits, room: Room) -> HostConfig {
         memory_swap: Some(memory),
         pids_limit: Some(i64::from(limits.processes.saturating_add(OWN_PROCESSES))),
         cpu_shares: Some(CPU_SHARES),
+        // Not `nano_cpus`: without such a quota the daemon would refuse, where the box can tell that it is missing.
+        cpu_period: limits.millicores.map(|_| signed(quota::PERIOD_US)),
+        cpu_quota: limits.millicores.map(|millicores| signed(quota::quota_us(millicores.get()))),
         oom_score_adj: Some(OOM_SCORE),
         ulimits: Some(
             [("core", 0), ("memlock", 64 << 10), ("msgqueue", 0), ("rtprio", 0)].map(ulimit).into(),

@@ -100,7 +100,7 @@ pub(crate) async fn run(
     died(container, since).await?;
     match stop {
         Some(Stop::Cancelled) => Err(Error::Cancelled),
-        stop => conclude(level, stop, said, started),
+        stop => conclude(config, level, stop, said, started),
     }
 }
 
@@ -316,7 +316,13 @@ async fn died(mut container: Container, since: SystemTime) -> Result<(), Error> 
     }
 }
 
-fn conclude(contained: Level, stop: Option<Stop>, said: Said, started: Instant) -> Result<Report, Error> {
+fn conclude(
+    config: &Config,
+    contained: Level,
+    stop: Option<Stop>,
+    said: Said,
+    started: Instant,
+) -> Result<Report, Error> {
     let Said { stdout, stderr, complaints, outcome } = said;
     let (stdout, stderr) = (stdout.finish(), stderr.finish());
     let (outcome, artefacts) = match Outcome::read(&mut &*outcome) {
@@ -341,7 +347,7 @@ fn conclude(contained: Level, stop: Option<Stop>, said: Said, started: Instant) 
                 stderr,
                 wall,
                 level,
-                degraded: degraded(&layers),
+                degraded: degraded(&layers, config),
                 layers: Some(layers),
                 artefacts,
             })
@@ -371,8 +377,8 @@ pub(super) fn level(contained: Level, layers: &Layers) -> Level {
 }
 
 /// As with our own launcher; the tree is sent here, so there is no overlay to miss.
-fn degraded(layers: &Layers) -> Vec<String> {
-    Layers { overlay: true, ..layers.clone() }.degraded()
+fn degraded(layers: &Layers, config: &Config) -> Vec<String> {
+    Layers { overlay: true, ..layers.clone() }.degraded(config.millicores)
 }
 
 #[cfg(test)]
@@ -391,7 +397,7 @@ mod tests {
             ..Layers::default()
         };
         assert_eq!(level(contained, &layers), expected);
-        assert_eq!(degraded(&layers).len(), notes);
+        assert_eq!(degraded(&layers, &Config::default()).len(), notes);
     }
 
     #[test]

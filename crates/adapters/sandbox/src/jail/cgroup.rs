@@ -10,6 +10,7 @@ use rustix::process::{Pid, getpid};
 
 use crate::fault::{Fault, trip};
 use crate::launch::{LaunchLimits, LaunchSpec, Layers};
+use crate::quota::{self, CpuQuota};
 
 /// Groups are named after their launcher, so that a later one can tell which are left over.
 const PREFIX: &str = "edgecoder-jail-";
@@ -30,6 +31,10 @@ const MEMBERS: &str = "cgroup.procs";
 /// Half of what a group has by default, so that the node goes first when both want a core.
 const SHARES_V1: u64 = 512;
 const SHARES_V2: u64 = 50;
+/// Where the quota of processor time stands.
+const CFS_QUOTA: &str = "cpu.cfs_quota_us";
+const CFS_PERIOD: &str = "cpu.cfs_period_us";
+const CPU_MAX: &str = "cpu.max";
 
 /// A directory in which groups of one controller may be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +48,8 @@ struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Cgroup {
     groups: Vec<Place>,
+    /// Whether the processor time per period is bounded as asked.
+    quota: bool,
 }
 
 impl Cgroup {
@@ -65,6 +72,7 @@ impl Cgroup {
                 made.groups.push(group);
             }
         }
+        made.quota = made.set_quota(spec).is_some();
         made
     }
 
@@ -138,6 +146,33 @@ impl Cgroup {
         group.field(file, "oom_kill").is_some_and(|count| count > 0)
     }
 
+    /// Bounds the processor time per period, where that is asked for. Without it the group still has its share.
+    fn set_quota(&self, spec: &LaunchSpec) -> Option<()> {
+        let millicores = spec.limits.millicores?.get();
+        let group = self.of(SHARE)?;
+        let us = quota::quota_us(millicores);
+        let write = |file: &str, text: String| fs::write(group.folder.join(file), text).ok();
+        trip(&spec.faults, Fault::CpuQuota).ok()?;
+        match group.version {
+            1 => {
+                write(CFS_PERIOD, quota::PERIOD_US.to_string())?;
+                write(CFS_QUOTA, us.to_string())?;
+            }
+            _ => write(CPU_MAX, format!("{us} {}", quota::PERIOD_US))?,
+        }
+        self.quota()?.holds(millicores).then_some(())
+    }
+
+    /// The quota of the group as the kernel keeps it, and its account.
+    fn quota(&self) -> Option<CpuQuota> {
+        let group = self.of(SHARE)?;
+        let kept = match group.version {
+            1 => quota::parse_cfs(&group.read(CFS_QUOTA)?, &group.read(CFS_PERIOD)?)?,
+            _ => quota::parse_max(&group.read(CPU_MAX)?)?,
+        };
+        CpuQuota::new(kept, &group.read("cpu.stat")?)
+    }
+
     /// The cgroup part of the layers.
     pub(super) fn layers(&self) -> Layers {
         let version = |controller| self.of(controller).map(|group| group.version);
@@ -149,6 +184,7 @@ impl Cgroup {
             memory_cgroup: version(MEMORY),
             pids_cgroup: version(PIDS),
             cpu_cgroup: version(SHARE),
+            cpu_quota: self.quota.then(|| self.quota()).flatten(),
             memory_peak_bytes: peak,
             cpu_ms: self.cpu_ms(),
             ..Layers::default()

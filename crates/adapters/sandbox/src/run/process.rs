@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::execution::{Exit, Job, Output, Report};
 use crate::launch::{Failure, LaunchSpec, Outcome, Stage};
@@ -58,7 +59,7 @@ pub(super) async fn run(sandbox: &Sandbox, job: &Job, cancel: &CancellationToken
     if matches!(stop, Some(Stop::Cancelled)) {
         return Err(Error::Cancelled);
     }
-    conclude(&said, stop, stdout, stderr, started)
+    conclude(&sandbox.config, &said, stop, (stdout, stderr), started)
 }
 
 /// Starts the launcher with an empty environment and a socket as standard input. Without anything to be done
@@ -123,10 +124,10 @@ async fn last_word(mut listen: OwnedReadHalf, artefact_bytes: u64) -> io::Result
 }
 
 fn conclude(
+    config: &Config,
     said: &io::Result<Vec<u8>>,
     stop: Option<Stop>,
-    stdout: Output,
-    stderr: Output,
+    (stdout, stderr): (Output, Output),
     started: Instant,
 ) -> Result<Report, Error> {
     let said = said.as_ref().map(Vec::as_slice).unwrap_or_default();
@@ -146,7 +147,7 @@ fn conclude(
             stderr,
             wall: started.elapsed(),
             level: layers.level(),
-            degraded: layers.degraded(),
+            degraded: layers.degraded(config.millicores),
             layers: Some(layers),
             artefacts,
         }),

@@ -1,12 +1,15 @@
 //! The request that creates a container is a pure function; this is all of it for one job.
 
+use std::num::NonZeroU32;
+
 use edgecoder_sandbox::docker::{Owner, Room, body};
 use edgecoder_sandbox::{Config, Job, LaunchSpec};
 use serde_json::Value;
 
 #[test]
 fn a_job_becomes_a_container() {
-    let launch = LaunchSpec::new(&Config::default(), &Job::new("/var/snapshots/1", "pytest -q")).unwrap();
+    let config = Config { millicores: NonZeroU32::new(1500), ..Config::default() };
+    let launch = LaunchSpec::new(&config, &Job::new("/var/snapshots/1", "pytest -q")).unwrap();
     let owner = Owner { pid: 7, start: 12_345, namespace: "pid:[4026531836]".into(), boot: "a-b-c".into() };
     let room = Room { bytes: 3 << 20, inodes: 70 };
     let body = body("sha256:0123", &launch.limits, room, &owner);

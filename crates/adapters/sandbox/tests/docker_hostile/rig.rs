@@ -1,6 +1,7 @@
 //! The same rig as the hostile corpus has, around containers of the daemon under test.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -48,6 +49,7 @@ impl Account {
 pub(crate) struct Rig {
     pub(crate) tree: TempDir,
     pub(crate) sandbox: Sandbox,
+    config: Config,
 }
 
 /// As small as the hostile corpus has them; a container is slower to come up.
@@ -72,7 +74,7 @@ impl Rig {
         let docker =
             DockerConfig { socket: socket().expect("checked before any test"), ..DockerConfig::default() };
         let config = Config { mode: Mode::Docker, docker, ..Config::default() };
-        Self { tree: tempfile::tempdir().unwrap(), sandbox: Sandbox::new(config).unwrap() }
+        Self { tree: tempfile::tempdir().unwrap(), sandbox: Sandbox::new(config.clone()).unwrap(), config }
     }
 
     /// Nothing can be put around a container: the daemon makes its namespaces.
@@ -81,6 +83,13 @@ impl Rig {
     }
 
     pub(crate) fn own(&self, _path: &Path) {}
+
+    /// The same with a quota of processor time.
+    pub(crate) fn with_quota(mut self, millicores: u32) -> Self {
+        self.config.millicores = NonZeroU32::new(millicores);
+        self.sandbox = Sandbox::new(self.config.clone()).unwrap();
+        self
+    }
 
     pub(crate) fn with_program(self) -> Self {
         copy(&program(), &self.tree.path().join("hostile"));

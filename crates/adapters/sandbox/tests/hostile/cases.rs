@@ -94,6 +94,8 @@ pub(crate) const KERNEL: &[Attempt] = &[
     held("A21", "nice", &[Held("EACCES")]),
     held("A22", "mlock", &[Held("ENOMEM"), Held("EPERM")]),
     held("A23", "rlimit_raise", EPERM),
+    // Where no group counts them together, each has the whole limit for itself.
+    held("A24", "spin_many", &[Ended(Exit::CpuTimeout), Ended(Exit::WallTimeout)]),
 
     held("B01", "shadow", ENOENT),
     held("B02", "hosthome", ENOENT),

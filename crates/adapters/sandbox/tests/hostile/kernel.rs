@@ -18,26 +18,35 @@ const ENDLESS: Duration = Duration::from_secs(1);
 /// From the limit to the death of the last process, on a machine that does much else.
 const KILL_DELAY: Duration = Duration::from_secs(5);
 
+/// What a crowd of spinners shares: so little that it is reached on a busy machine too.
+const QUOTA_MILLICORES: u32 = 100;
+/// What ends them: some thirty periods of it.
+const QUOTA_TIME: Duration = Duration::from_millis(300);
+/// And where nobody counts them together.
+const CROWDED: Duration = Duration::from_secs(8);
+/// What cores may hold of a quota that is used up, a slice of 5 ms each, on a machine of ordinary size.
+const SLICES_MS: u64 = 80;
+
 /// Distinguishes the attempts of one process.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn check(attempt: &Attempt, account: Account) -> Result<(), String> {
+    let crowd = attempt.name == "spin_many";
     let rig = rig(attempt, account).with_program();
+    let rig = if crowd { rig.with_quota(QUOTA_MILLICORES) } else { rig };
     // An argument of the attempt that nobody else has: what is left alive is found by it.
     let marker = format!("corpus-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let planted = Plant::new(attempt.planted, &rig, &marker);
     let mut job = rig.job(&format!("exec ./hostile {} '{}' {marker}", attempt.name, planted.argument));
-    if is_endless(attempt) {
-        job.limits = Limits { wall: ENDLESS, ..limits() };
-    }
+    job.limits = bounds(attempt);
     let wall = job.limits.wall;
-    if attempt.name.starts_with("spin") {
-        job.limits = Limits { cpu: Duration::from_secs(1), ..limits() };
-    }
     let report = rig.run(job);
     judge(attempt, &report)?;
     if report.wall > wall + KILL_DELAY {
         return Err(format!("it took {:?} of {wall:?}", report.wall));
+    }
+    if crowd {
+        stayed_within_quota(&report)?;
     }
     planted.unharmed()?;
     let alive = alive(&marker);
@@ -49,6 +58,32 @@ pub(crate) fn check(attempt: &Attempt, account: Account) -> Result<(), String> {
     if report.level < expected && report.layers.as_ref().is_some_and(|layers| layers.memory_cgroup.is_some())
     {
         return Err(format!("level {}", report.level));
+    }
+    Ok(())
+}
+
+/// The limits that are reached soonest.
+fn bounds(attempt: &Attempt) -> Limits {
+    match attempt.name {
+        "spin_many" => Limits { cpu: QUOTA_TIME, wall: CROWDED, ..limits() },
+        name if name.starts_with("spin") => Limits { cpu: Duration::from_secs(1), ..limits() },
+        _ if is_endless(attempt) => Limits { wall: ENDLESS, ..limits() },
+        _ => limits(),
+    }
+}
+
+/// From the kernel's own account: time that passed proves nothing on a machine that does much else.
+fn stayed_within_quota(report: &Report) -> Result<(), String> {
+    let Some(layers) = report.layers.as_ref().filter(|layers| layers.cpu_cgroup.is_some()) else {
+        let said = report.degraded.iter().any(|words| words.starts_with("quota:"));
+        return if said { Ok(()) } else { Err("no group, and nothing said of the quota".into()) };
+    };
+    let quota = layers.cpu_quota.ok_or("no quota in force")?;
+    let used_ms = layers.cpu_ms.ok_or("no account of processor time")?;
+    // In the first and the last period less than a whole one may have been counted.
+    let granted_ms = (quota.periods + 1) * u64::from(QUOTA_MILLICORES) / 10 + SLICES_MS;
+    if quota.throttled_periods == 0 || used_ms > granted_ms {
+        return Err(format!("used {used_ms} ms of {granted_ms}: {quota:?}"));
     }
     Ok(())
 }

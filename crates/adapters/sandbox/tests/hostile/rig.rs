@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, Permissions};
+use std::num::NonZeroU32;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -50,6 +51,7 @@ impl Account {
 pub(crate) struct Rig {
     pub(crate) tree: TempDir,
     pub(crate) sandbox: Sandbox,
+    config: Config,
     account: Account,
     folder: TempDir,
 }
@@ -91,7 +93,8 @@ impl Rig {
         fs::write(&draft, text).unwrap();
         copy(&draft, &script);
         let config = Config { jail: Some(script), ..Config::default() };
-        let rig = Self { tree, sandbox: Sandbox::new(config).unwrap(), account, folder: launcher };
+        let sandbox = Sandbox::new(config.clone()).unwrap();
+        let rig = Self { tree, sandbox, config, account, folder: launcher };
         rig.own(rig.tree.path());
         rig
     }
@@ -101,6 +104,13 @@ impl Rig {
         if self.account == Account::Nobody {
             chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         }
+    }
+
+    /// The same with a quota of processor time.
+    pub(crate) fn with_quota(mut self, millicores: u32) -> Self {
+        self.config.millicores = NonZeroU32::new(millicores);
+        self.sandbox = Sandbox::new(self.config.clone()).unwrap();
+        self
     }
 
     /// Puts the hostile program into the tree.

@@ -1,8 +1,10 @@
 //! Every layer missing, one after the other: the exact level and words, or a refusal. Nothing is ever weaker without
 //! saying so.
 
+use std::num::NonZeroU32;
+
 use edgecoder_base::Level;
-use edgecoder_sandbox::{Error, Fault, Job};
+use edgecoder_sandbox::{Config, Error, Fault, Job, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 use crate::rig::Rig;
@@ -29,7 +31,8 @@ const TABLE: &[(Fault, Outcome)] = &[
     (Fault::Openat2, Refused("asking for openat2")),
     (Fault::MemoryCgroup, Runs { to: Some(Level::S2), words: &["memory"] }),
     (Fault::PidsCgroup, Runs { to: Some(Level::S2), words: &["processes"] }),
-    (Fault::CpuCgroup, Runs { to: None, words: &["cpu"] }),
+    (Fault::CpuCgroup, Runs { to: None, words: &["cpu", "quota"] }),
+    (Fault::CpuQuota, Runs { to: None, words: &["quota"] }),
     (Fault::Overlay, Runs { to: None, words: &["copy", "locks"] }),
     (Fault::Proc, Runs { to: None, words: &["proc"] }),
     (Fault::Landlock, Runs { to: None, words: &["landlock"] }),
@@ -41,7 +44,9 @@ fn first_words(degraded: &[String]) -> Vec<&str> {
 
 #[tokio::test]
 async fn every_missing_layer_has_its_level_or_its_refusal() {
-    let rig = Rig::new();
+    let mut rig = Rig::new();
+    let config = Config { millicores: NonZeroU32::new(2000), ..crate::rig::config() };
+    rig.sandbox = Sandbox::new(config).unwrap();
     let whole = rig.run("true").await;
     let before = first_words(&whole.degraded);
     for (fault, outcome) in TABLE {

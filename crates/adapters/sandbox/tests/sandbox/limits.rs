@@ -1,9 +1,10 @@
 //! Bounds on time, processes, memory, disk and output.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use edgecoder_base::Level;
-use edgecoder_sandbox::{Exit, Limits};
+use edgecoder_sandbox::{Config, Exit, Limits, Sandbox};
 
 use crate::rig::{Rig, limits};
 
@@ -81,4 +82,21 @@ async fn output_is_kept_in_part_and_a_flood_ends_the_run() {
     for stream in ["yes", "yes >&2"] {
         assert_eq!(rig.run(stream).await.exit, Exit::OutputFlood, "{stream}");
     }
+}
+
+#[tokio::test]
+async fn processor_time_per_period_is_bounded_where_the_operator_says_so() {
+    let mut rig = Rig::new();
+    let config = Config { millicores: NonZeroU32::new(100), ..crate::rig::config() };
+    rig.sandbox = Sandbox::new(config).unwrap();
+    let mut job = rig.job("while :; do :; done");
+    job.limits = Limits { cpu: Duration::from_millis(100), ..limits() };
+    let report = rig.run_job(job).await;
+    let layers = report.layers.unwrap();
+    match layers.cpu_quota {
+        Some(quota) => assert!(quota.millicores == 100 && quota.throttled_periods > 0, "{quota:?}"),
+        None => assert!(report.degraded.iter().any(|words| words.starts_with("quota:"))),
+    }
+    let unbounded = Rig::new().run("true").await;
+    assert_eq!(unbounded.layers.unwrap().cpu_quota, None, "without a word of his there is none");
 }

@@ -129,6 +129,13 @@ ATTEMPT(spin_ignore) {
     return spin(argument);
 }
 
+/* More of them than there are cores. */
+ATTEMPT(spin_many) {
+    for (int count = 0; count < 7; count++)
+        if (fork() == 0) break;
+    return spin(argument);
+}
+
 ATTEMPT(hang) {
     UNUSED;
     for (;;) sleep(1000);
@@ -214,5 +221,5 @@ const struct attempt resources[] = {
     {"deepdirs", deepdirs}, {"sparse", sparse}, {"flood", flood}, {"spin", spin},
     {"spin_ignore", spin_ignore}, {"sleep", hang}, {"daemon", leave_daemon}, {"zombies", zombies},
     {"fds", descriptors}, {"pipes", pipes}, {"core", core}, {"fifo_sched", real_time},
-    {"nice", nice_up}, {"mlock", lock_memory}, {"rlimit_raise", raise_limit}, {NULL, NULL},
+    {"nice", nice_up}, {"mlock", lock_memory}, {"rlimit_raise", raise_limit}, {"spin_many", spin_many}, {NULL, NULL},
 };
