@@ -18,6 +18,10 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::Error;
 use crate::inference::Counts;
 
+mod sandbox;
+
+pub(crate) use self::sandbox::{Ended, SandboxCounts};
+
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// From a cached status (100 µs) to a long poll (30 s).
 const BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.002, 0.01, 0.05, 0.25, 1.0, 5.0, 30.0];
@@ -55,6 +59,7 @@ struct Inner {
     queued: Gauge,
     workers: Gauge,
     tasks: Family<State, Gauge>,
+    sandbox: SandboxCounts,
     inference: Counts,
 }
 
@@ -81,9 +86,20 @@ impl Metrics {
         registry.register("workers_connected", "Workers heard of in the last two minutes", workers.clone());
         let tasks = Family::<State, Gauge>::default();
         registry.register("tasks", "Tasks by state", tasks.clone());
+        let sandbox = SandboxCounts::register(&mut registry);
         let inference = Counts::register(&mut registry);
         Self {
-            inner: Arc::new(Inner { registry, answers, latency, leases, queued, workers, tasks, inference }),
+            inner: Arc::new(Inner {
+                registry,
+                answers,
+                latency,
+                leases,
+                queued,
+                workers,
+                tasks,
+                sandbox,
+                inference,
+            }),
         }
     }
 
@@ -114,6 +130,11 @@ impl Metrics {
         }
     }
 
+    /// What workers' sandboxes came to.
+    pub(crate) fn sandbox(&self) -> &SandboxCounts {
+        &self.inner.sandbox
+    }
+
     /// What is asked of the inference role.
     pub(crate) fn inference(&self) -> &Counts {
         &self.inner.inference
@@ -140,6 +161,7 @@ mod tests {
         metrics.answered("coordinator", "GET", "/health", 200, Duration::from_millis(3));
         metrics.inner.tasks.get_or_create(&State { state: "running".to_owned() }).set(1);
         metrics.inference().touch();
+        metrics.sandbox().touch();
         let mut page = String::new();
         text::encode(&mut page, &metrics.inner.registry).unwrap();
         let helps: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("# HELP ")).collect();

@@ -174,6 +174,9 @@ pub struct Verdict {
     pub lines: (u32, u32),
     /// How it was confined.
     pub level: Level,
+    /// Layers of the confinement that were weaker than they should be, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
     /// Whether a verifier of the user's ran, or only a syntax check.
     pub verified_by_user: bool,
     /// What a person must look at before the patch is taken.
@@ -247,6 +250,78 @@ pub struct Report {
     /// Confinement the executions had.
     #[serde(default)]
     pub level: Option<Level>,
+    /// Layers of it that were weaker than they should be, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
+    /// Why the sandbox ran nothing, where that is what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<SandboxRefusal>,
+}
+
+impl Report {
+    /// A report of `outcome` and nothing else.
+    pub fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            usage: Usage::default(),
+            model: None,
+            trace: None,
+            level: None,
+            degraded: Vec::new(),
+            refused: None,
+        }
+    }
+}
+
+/// Why a sandbox ran nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SandboxRefusal {
+    /// It cannot be built on the worker's machine, or not at the level that the task asks for.
+    Unavailable,
+    /// The image of mode `docker` is not there.
+    ImageMissing,
+    /// The daemon of mode `docker` failed.
+    Daemon,
+    /// The launcher failed, or ended without a word.
+    Launcher,
+    /// What was to be run contradicts itself.
+    InvalidJob,
+}
+
+impl SandboxRefusal {
+    /// As it is written everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::ImageMissing => "image_missing",
+            Self::Daemon => "daemon",
+            Self::Launcher => "launcher",
+            Self::InvalidJob => "invalid_job",
+        }
+    }
+}
+
+/// How executions were confined, at their weakest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Confinement {
+    /// The lowest level any of them had.
+    pub level: Level,
+    /// Layers that were weaker than they should be in any of them, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
+}
+
+impl Confinement {
+    /// What is true of this execution and of those `before` it.
+    #[must_use]
+    pub fn after(mut self, before: Option<Self>) -> Self {
+        let Some(before) = before else { return self };
+        self.level = self.level.min(before.level);
+        self.degraded.retain(|words| !before.degraded.contains(words));
+        self.degraded = [before.degraded, self.degraded].concat();
+        self
+    }
 }
 
 /// Why a call of [`WorkSource`] failed.

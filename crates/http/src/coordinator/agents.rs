@@ -14,6 +14,7 @@ use super::State;
 use crate::Error;
 use crate::auth::{EnrolledNode, MeshMember, Registration};
 use crate::extract::{Closing, Path};
+use crate::metrics::Ended;
 
 /// A worker asks in, with the mesh token or a registration token. Idempotent.
 #[utoipa::path(post, path = "/register", tag = "workers", request_body = RegisterRequest, responses(
@@ -59,7 +60,12 @@ pub(super) async fn result(
     state: Shared<State>,
     node: EnrolledNode<ResultRequest>,
 ) -> Result<Json<ResultReply>, Error> {
-    Ok(Json(state.handle().result(&node.caller, node.body).await?))
+    let counts = node.body.report.as_ref().map(Ended::of);
+    let reply = state.handle().result(&node.caller, node.body).await?;
+    if let Some(ended) = counts {
+        state.inner.metrics.sandbox().ended(ended);
+    }
+    Ok(Json(reply))
 }
 
 /// How many lines were kept.

@@ -39,6 +39,7 @@ pub(super) async fn identity(state: Shared<State>) -> Json<Identity> {
     (status = 200, body = String), (status = "default", body = ErrorBody)))]
 pub(super) async fn metrics(state: Shared<State>) -> Result<Response, Error> {
     state.inner.metrics.queue(&state.handle().status().await?);
+    state.inner.metrics.sandbox().levels(&state.handle().capacity().await?);
     state.inner.metrics.page()
 }
 

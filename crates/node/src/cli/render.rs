@@ -39,6 +39,9 @@ pub(super) fn task(out: Output, task: &TaskView) -> String {
     add("terms", &format!("privacy {privacy}, priority {priority}, {samples} sample{plural}"));
     if let Some(result) = &task.result {
         add("result", &proof(out, result));
+        for words in &result.degraded {
+            add("sandbox", &out.paint(Style::Warn, harmless(words)));
+        }
     }
     for note in task.result.iter().flat_map(|result| &result.notes) {
         add("look at", &out.paint(Style::Warn, harmless(&note.to_string())));
@@ -89,7 +92,7 @@ fn plan(out: Output, task: &TaskView) -> Vec<String> {
             let what = excerpt(&subtask.request);
             lines.push(out.fit(&format!("  {:<10}{state}  {what}", short(subtask.id.as_str()))));
         }
-        let mut said = None;
+        let (mut said, mut weak) = (None, None);
         for one in &subtask.attempts {
             lines.push(out.fit(&format!("    {}", attempt(out, one))));
             // Samples often fail for one reason: it is said once for all that follow each other.
@@ -98,9 +101,20 @@ fn plan(out: Output, task: &TaskView) -> Vec<String> {
                 lines.extend(why.iter().map(|why| out.fold(&format!("    {:<11}", ""), why)));
                 said = why;
             }
+            let weaker = weaker(one);
+            if weaker != weak {
+                lines.extend(weaker.iter().map(|words| out.fold(&format!("    {:<11}", ""), words)));
+                weak = weaker;
+            }
         }
     }
     lines
+}
+
+/// What of the confinement of an attempt's executions was weaker than it should be.
+fn weaker(attempt: &AttemptView) -> Option<String> {
+    let degraded = &attempt.confinement.as_ref().filter(|seen| !seen.degraded.is_empty())?.degraded;
+    Some(format!("* sandbox weaker than it could be: {}", harmless(&degraded.join("; "))))
 }
 
 /// What a person may do with a task that has something to show.
@@ -137,8 +151,16 @@ pub(super) fn attempt(out: Output, attempt: &AttemptView) -> String {
         _ => String::new(),
     };
     let model = attempt.model.as_deref().map(harmless).unwrap_or_default();
-    let line = format!("{id:<9}  {kind:<6}  {state}  {tokens:>12}  {took:>8}  {model}");
+    let confined = confined(attempt);
+    let line = format!("{id:<9}  {kind:<6}  {state}  {tokens:>12}  {took:>8}  {confined:<3}  {model}");
     line.trim_end().to_owned()
+}
+
+/// The level an attempt's executions had, with a mark when a layer of it was weaker than it should be.
+fn confined(attempt: &AttemptView) -> String {
+    let Some(confinement) = &attempt.confinement else { return String::new() };
+    let mark = if confinement.degraded.is_empty() { "" } else { "*" };
+    format!("{}{mark}", confinement.level)
 }
 
 /// Why an attempt ended as it did.
@@ -256,4 +278,29 @@ pub(super) fn diff(out: Output, text: &str) -> String {
         painted.push_str(end);
     }
     painted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judgement(confinement: &Value) -> AttemptView {
+        serde_json::from_value(serde_json::json!({
+            "id": "t1.s1.a2", "kind": "verify", "state": "done", "sample": 0, "epoch": 1,
+            "usage": edgecoder_base::Usage::default(), "confinement": confinement,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_attempt_says_how_it_was_confined() {
+        let whole = judgement(&serde_json::json!({ "level": "S3" }));
+        assert!(attempt(Output::plain(), &whole).ends_with("S3"), "{}", attempt(Output::plain(), &whole));
+        assert_eq!(weaker(&whole), None);
+        let weak = judgement(&serde_json::json!({ "level": "S2", "degraded": ["memory: no\u{1b}[2J cgroup"] }));
+        assert!(attempt(Output::plain(), &weak).ends_with("S2*"));
+        let said = weaker(&weak).unwrap();
+        assert!(said.contains("memory: no") && !said.contains('\u{1b}'), "{said}");
+        assert_eq!(weaker(&judgement(&Value::Null)), None, "of one that ran nothing nothing is said");
+    }
 }

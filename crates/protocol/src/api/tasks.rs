@@ -6,7 +6,7 @@ use edgecoder_base::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::work::{HiddenVerifier, Rejection, TestCounts, WorkKind};
+use crate::work::{Confinement, HiddenVerifier, Rejection, TestCounts, WorkKind};
 
 fn default_priority() -> u8 {
     50
@@ -234,6 +234,9 @@ pub struct AttemptView {
     /// What went wrong otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How its executions were confined, as its worker says; of a judgement, as the origin measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<Confinement>,
     /// What it used.
     pub usage: Usage,
 }
@@ -260,6 +263,9 @@ pub struct ResultView {
     pub verified_by_user: bool,
     /// Confinement of the proof.
     pub level: Level,
+    /// Layers of it that were weaker than they should be, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
     /// What a person must look at before the patch is taken: no test judges it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<ReviewNote>,

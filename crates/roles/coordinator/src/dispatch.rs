@@ -206,13 +206,7 @@ fn published_report(request: &ResultRequest) -> Report {
         Some(error) if !request.ok => format!("{}\n{error}", request.output).trim().to_owned(),
         Some(_) | None => request.output.clone(),
     };
-    Report {
-        outcome: Outcome::Answer { ok: request.ok, output },
-        usage: edgecoder_base::Usage::default(),
-        model: None,
-        trace: None,
-        level: None,
-    }
+    Report::of(Outcome::Answer { ok: request.ok, output })
 }
 
 impl Handle {

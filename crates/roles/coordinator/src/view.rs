@@ -77,6 +77,7 @@ fn attempt(id: AttemptId, attempt: &Attempt, subtask: &edgecoder_base::SubtaskId
         log: verdict.and_then(|verdict| verdict.log),
         rejections: verdict.map(|verdict| verdict.rejections.clone()).unwrap_or_default(),
         detail: attempt.detail.clone(),
+        confinement: attempt.confinement.clone(),
         usage: attempt.usage,
     }
 }
@@ -91,6 +92,7 @@ fn result(task: &Task) -> Option<ResultView> {
         log: proof.verdict.log,
         verified_by_user: proof.verdict.verified_by_user,
         level: proof.verdict.level,
+        degraded: proof.verdict.degraded.clone(),
         notes: proof.verdict.notes.clone(),
         trace: proof.attempt.trace,
         attempt: proof.id,

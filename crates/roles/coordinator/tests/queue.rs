@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use edgecoder_base::{
-    AttemptLimits, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, PublicKey, Timestamp, Usage, Verifier,
+    AttemptLimits, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, PublicKey, Timestamp, Verifier,
 };
 use edgecoder_coordinator::{Config, Coordinator, Deps, Handle};
 use edgecoder_protocol::api::agents::{
@@ -130,7 +130,7 @@ fn result(id: &NodeId, work: &Assignment, outcome: Outcome) -> ResultRequest {
         report_signature: None,
         attempt: Some(work.attempt.clone()),
         epoch: Some(work.epoch),
-        report: Some(Report { outcome, usage: Usage::default(), model: None, trace: None, level: None }),
+        report: Some(Report::of(outcome)),
     }
 }
 
@@ -150,6 +150,7 @@ fn judged(rejections: Vec<Rejection>) -> Outcome {
         diff: None,
         lines: (1, 0),
         level: Level::S3,
+        degraded: Vec::new(),
         verified_by_user: true,
         notes: Vec::new(),
     };

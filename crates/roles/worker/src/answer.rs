@@ -51,5 +51,5 @@ pub(crate) async fn run(
         | Observation::TestReport(_)
         | Observation::Interrupted(_) => return Err(Error::Bug("asking the engine")),
     };
-    Ok(Report { outcome, usage, model: Some(engine.model), trace: None, level: None })
+    Ok(Report { usage, model: Some(engine.model), ..Report::of(outcome) })
 }

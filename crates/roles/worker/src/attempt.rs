@@ -64,7 +64,7 @@ async fn perform(config: &Config, deps: &Deps, work: &Assignment, lease: &Lease)
 fn failed(error: &Error) -> Report {
     let outcome =
         Outcome::Failed { code: error.code(), detail: error.to_string(), retryable: error.is_retryable() };
-    Report { outcome, usage: edgecoder_base::Usage::default(), model: None, trace: None, level: None }
+    Report { refused: error.refused(), ..Report::of(outcome) }
 }
 
 /// Tells the coordinator until it has heard, or until the lease is lost.

@@ -9,7 +9,7 @@ use edgecoder_agent::{Agent, Brief, Entry, Interruption, Observation, Phase, Pro
 use edgecoder_base::Usage;
 use edgecoder_inference::Capabilities;
 use edgecoder_protocol::Assignment;
-use edgecoder_protocol::work::{Outcome, Report};
+use edgecoder_protocol::work::{Confinement, Outcome, Report};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ impl CodeAttempt<'_> {
         let (mut agent, mut journal, pending) = self.open(&brief, &engine).await?;
         let deadline = Instant::now() + Duration::from_millis(self.assignment.limits.wall_ms);
         let mut sandbox = Usage::default();
-        let mut level = None;
+        let mut confinement = None;
         let mut step = match pending {
             Some(step) => step,
             None => {
@@ -51,7 +51,7 @@ impl CodeAttempt<'_> {
             self.beat.phase(&phase(&agent, tested.as_ref()));
             let Assignment { attempt, epoch, .. } = self.assignment;
             tracing::debug!(%attempt, epoch, turn = journal.turns(), "taking a step");
-            let performed = self.perform(&checkout, &step, &mut sandbox, &mut level);
+            let performed = self.perform(&checkout, &step, &mut sandbox, &mut confinement);
             let observation = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(Error::Stopped),
@@ -71,7 +71,10 @@ impl CodeAttempt<'_> {
         usage.sandbox_ms = usage.sandbox_ms.max(sandbox.sandbox_ms);
         let trace = keep(self.deps, self.config.shared_blobs, journal.text()?).await?;
         let outcome = self.outcome(step).await?;
-        Ok(Report { outcome, usage, model: Some(engine.model), trace: Some(trace), level })
+        let (level, degraded) = confinement.map(|Confinement { level, degraded }| (level, degraded)).unzip();
+        let degraded = degraded.unwrap_or_default();
+        let model = Some(engine.model);
+        Ok(Report { usage, model, trace: Some(trace), level, degraded, ..Report::of(outcome) })
     }
 
     /// What the agent is told: the assignment in its words, and how to speak to this model.
@@ -130,7 +133,7 @@ impl CodeAttempt<'_> {
         checkout: &Checkout,
         step: &Step,
         used: &mut Usage,
-        level: &mut Option<edgecoder_base::Level>,
+        confinement: &mut Option<Confinement>,
     ) -> Result<Option<Observation>, Error> {
         let observation = match step {
             Step::Read { paths } => perform::read(checkout, paths.clone()).await?,
@@ -147,7 +150,7 @@ impl CodeAttempt<'_> {
                     perform::run(self.deps, checkout, patch, &verifier, min_level, self.stop).await?;
                 used.executions += 1;
                 used.sandbox_ms += u64::try_from(report.wall.as_millis()).unwrap_or(u64::MAX);
-                *level = Some(level.map_or(report.level, |before| before.min(report.level)));
+                *confinement = Some(perform::confinement(&report).after(confinement.take()));
                 Observation::TestReport(perform::test_report(&report))
             }
             Step::Submit { .. } | Step::GiveUp { .. } => return Ok(None),

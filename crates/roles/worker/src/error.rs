@@ -1,5 +1,6 @@
 //! Why an attempt could not be made although nothing is wrong with the work.
 
+use edgecoder_protocol::work::SandboxRefusal;
 use edgecoder_protocol::{ErrorCode, WorkError};
 
 /// A failure around the work.
@@ -63,6 +64,34 @@ impl Error {
                 ErrorCode::StorageFull
             }
             Self::Disk { .. } | Self::Stopped | Self::Bug(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// Why the sandbox ran nothing, where that is what failed.
+    pub(crate) fn refused(&self) -> Option<SandboxRefusal> {
+        use edgecoder_sandbox::Error as Sandbox;
+        match self {
+            Self::TooWeak { .. } => Some(SandboxRefusal::Unavailable),
+            Self::Sandbox(error) => Some(match error {
+                Sandbox::ImageMissing { .. } => SandboxRefusal::ImageMissing,
+                Sandbox::InvalidJob(_) => SandboxRefusal::InvalidJob,
+                Sandbox::Launcher { .. } | Sandbox::NoReport { .. } | Sandbox::Scratch(_) => {
+                    SandboxRefusal::Launcher
+                }
+                #[cfg(target_os = "linux")]
+                Sandbox::Daemon { .. } => SandboxRefusal::Daemon,
+                Sandbox::Unavailable { .. } | Sandbox::Unsupported => SandboxRefusal::Unavailable,
+                // Nobody was refused anything.
+                Sandbox::Cancelled => return None,
+            }),
+            Self::Engine(_)
+            | Self::Workspace(_)
+            | Self::Work(_)
+            | Self::Disk { .. }
+            | Self::Assignment(_)
+            | Self::Evaluation(_)
+            | Self::Stopped
+            | Self::Bug(_) => None,
         }
     }
 

@@ -5,7 +5,9 @@ use edgecoder_agent::scope::{self, ScopeViolation};
 use edgecoder_agent::{review, test_report};
 use edgecoder_base::{BlobHash, Change, Level, Manifest, Patch, ReviewNote, Usage, Verifier};
 use edgecoder_protocol::Assignment;
-use edgecoder_protocol::work::{HiddenVerifier, Outcome, Rejection, Report, TestCounts, Verdict};
+use edgecoder_protocol::work::{
+    Confinement, HiddenVerifier, Outcome, Rejection, Report, TestCounts, Verdict,
+};
 use edgecoder_sandbox::{Exit, Job, JobFile, Limits};
 use edgecoder_workspace::patch;
 use std::sync::Arc;
@@ -33,7 +35,7 @@ struct Trial {
     rejections: Vec<Rejection>,
     log: String,
     tests: Option<TestCounts>,
-    level: Option<Level>,
+    confinement: Option<Confinement>,
     usage: Usage,
 }
 
@@ -51,13 +53,17 @@ impl Judge<'_> {
             true => None,
             false => Some(keep(self.deps, self.config.shared_blobs, trial.log.into_bytes()).await?),
         };
+        // Without an execution nothing was confined.
+        let unconfined = Confinement { level: Level::S0, degraded: Vec::new() };
+        let Confinement { level, degraded } = trial.confinement.unwrap_or(unconfined);
         let verdict = Verdict {
             rejections: trial.rejections,
             tests: trial.tests,
             log,
             diff: Some(shown.diff),
             lines: shown.lines,
-            level: trial.level.unwrap_or(Level::S0),
+            level,
+            degraded,
             verified_by_user: self.assignment.verifier.is_some() || self.assignment.hidden.is_some(),
             notes: shown.notes,
         };
@@ -192,7 +198,7 @@ impl Trial {
     fn count(&mut self, report: &edgecoder_sandbox::Report) {
         self.usage.executions += 1;
         self.usage.sandbox_ms += u64::try_from(report.wall.as_millis()).unwrap_or(u64::MAX);
-        self.level = Some(self.level.map_or(report.level, |before| before.min(report.level)));
+        self.confinement = Some(perform::confinement(report).after(self.confinement.take()));
     }
 }
 
@@ -227,6 +233,7 @@ fn refused(rejections: Vec<Rejection>) -> Report {
         lines: (0, 0),
         // Nothing was run.
         level: Level::S0,
+        degraded: Vec::new(),
         verified_by_user: false,
         notes: Vec::new(),
     };
@@ -234,8 +241,8 @@ fn refused(rejections: Vec<Rejection>) -> Report {
 }
 
 fn report(verdict: Verdict, usage: Usage) -> Report {
-    let level = Some(verdict.level);
-    Report { outcome: Outcome::Judged { verdict }, usage, model: None, trace: None, level }
+    let (level, degraded) = (Some(verdict.level), verdict.degraded.clone());
+    Report { usage, level, degraded, ..Report::of(Outcome::Judged { verdict }) }
 }
 
 fn end_of(text: &str) -> String {

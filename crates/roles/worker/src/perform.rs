@@ -8,6 +8,7 @@ use edgecoder_agent::{
 };
 use edgecoder_base::{Level, Patch, TaskId, Verifier};
 use edgecoder_inference::{CompletionRequest, Event, Reply, capped};
+use edgecoder_protocol::work::Confinement;
 use edgecoder_sandbox::{Exit, Job, Limits, Report};
 use edgecoder_workspace::symbols::{self, MAX_TEXT_BYTES};
 use edgecoder_workspace::{RepoMap, repo_map};
@@ -227,6 +228,11 @@ pub(crate) async fn execute(
         Err(edgecoder_sandbox::Error::Cancelled) => Err(Error::Stopped),
         Err(error) => Err(error.into()),
     }
+}
+
+/// How a run was confined, as it is reported.
+pub(crate) fn confinement(report: &Report) -> Confinement {
+    Confinement { level: report.level, degraded: report.degraded.clone() }
 }
 
 /// The verifier of a task that has none: whether the files a patch touches can be read by their language.

@@ -1,7 +1,7 @@
 //! One try by one worker, and what is known of it.
 
 use edgecoder_base::{BlobHash, NodeId, Timestamp, Usage};
-use edgecoder_protocol::work::{Verdict, WorkKind};
+use edgecoder_protocol::work::{Confinement, Verdict, WorkKind};
 use serde::{Deserialize, Serialize};
 
 /// Where an attempt stands.
@@ -100,6 +100,9 @@ pub struct Attempt {
     /// What it used.
     #[serde(default)]
     pub usage: Usage,
+    /// How its executions were confined, as the worker says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<Confinement>,
 }
 
 impl Attempt {
@@ -124,6 +127,7 @@ impl Attempt {
             detail: None,
             model: None,
             usage: Usage::default(),
+            confinement: None,
         }
     }
 

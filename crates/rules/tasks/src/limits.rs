@@ -33,5 +33,8 @@ pub const MAX_DETAIL_CHARS: usize = 2_000;
 /// Review notes kept with a verdict: three for each file of the largest patch that a scope allows by default.
 pub const MAX_NOTES: usize = 96;
 
+/// Weaknesses of a confinement kept with an attempt: more than there are layers.
+pub const MAX_DEGRADED: usize = 16;
+
 /// Inline output of an answer, bytes; longer ones are cut visibly.
 pub const MAX_OUTPUT_BYTES: usize = 256 * 1024;

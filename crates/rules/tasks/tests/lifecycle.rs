@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use edgecoder_base::{
     AttemptId, AttemptLimits, BlobHash, Concern, Level, PrivacyTier, ReviewNote, Scope, TaskId, Timestamp,
-    Usage, Verifier,
+    Verifier,
 };
 use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::api::tasks::ReviewDecision;
@@ -48,7 +48,7 @@ fn worker(name: &str, own: bool) -> WorkerProfile {
 }
 
 fn report(outcome: Outcome) -> Report {
-    Report { outcome, usage: Usage::default(), model: None, trace: None, level: None }
+    Report::of(outcome)
 }
 
 fn candidate(text: &str) -> Report {
@@ -68,6 +68,7 @@ fn verdict(rejections: Vec<Rejection>) -> Report {
             diff: None,
             lines: (1, 0),
             level: Level::S3,
+            degraded: Vec::new(),
             verified_by_user: true,
             notes: Vec::new(),
         },
@@ -162,6 +163,32 @@ fn a_patch_with_notes_is_approved_only_by_somebody_who_says_they_were_read() {
     story.work((0, 2), noted(1));
     story.apply(review(ReviewDecision::Reject, false)).unwrap();
     assert_eq!(story.task.state, TaskState::Rejected);
+}
+
+#[test]
+fn how_an_attempt_was_confined_is_kept_at_its_weakest_and_within_bounds() {
+    let mut story = Story::new(1);
+    let seen = |level, degraded: &[&str], outcome| Report {
+        level: Some(level),
+        degraded: degraded.iter().map(|&words| words.to_owned()).collect(),
+        ..report(outcome)
+    };
+    let failed = || Outcome::Failed { code: ErrorCode::Timeout, detail: "x".into(), retryable: true };
+    story.work((0, 1), seen(Level::S3, &["proc: none", "cpu: none"], failed()));
+    story.now = story.now.after(limits::MAX_BACKOFF);
+    story.work((0, 1), seen(Level::S2, &["memory: none", "cpu: none"], failed()));
+    story.now = story.now.after(limits::MAX_BACKOFF);
+    story.work((0, 1), candidate("good"));
+    let first = |story: &Story| story.task.subtasks[0].attempts[0].confinement.clone().unwrap();
+    assert_eq!(first(&story).level, Level::S2);
+    assert_eq!(first(&story).degraded, ["proc: none", "cpu: none", "memory: none"]);
+    let mut report = verdict(vec![]);
+    if let Outcome::Judged { verdict } = &mut report.outcome {
+        verdict.degraded = vec!["x".repeat(limits::MAX_DETAIL_CHARS + 1); 1_000];
+    }
+    story.work((0, 2), report);
+    let kept = &story.task.subtasks[0].attempts[0].verdict.as_ref().unwrap().degraded;
+    assert_eq!((kept.len(), kept[0].len()), (limits::MAX_DEGRADED, limits::MAX_DETAIL_CHARS));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whatever is done to a task in whatever order, its invariants hold, refusals change nothing, and it ends.
 #![expect(clippy::unwrap_used, reason = "a test that fails here fails")]
 
-use edgecoder_base::{AttemptLimits, BlobHash, Level, PrivacyTier, Scope, TaskId, Timestamp, Usage};
+use edgecoder_base::{AttemptLimits, BlobHash, Level, PrivacyTier, Scope, TaskId, Timestamp};
 use edgecoder_protocol::ErrorCode;
 use edgecoder_protocol::work::{Outcome, Rejection, Report, Verdict, WorkKind};
 use edgecoder_tasks::{
@@ -36,6 +36,7 @@ fn outcome(kind: WorkKind, choice: u8) -> Outcome {
                 diff: None,
                 lines: (0, 0),
                 level: Level::S3,
+                degraded: Vec::new(),
                 verified_by_user: true,
                 notes: Vec::new(),
             },
@@ -103,13 +104,7 @@ proptest! {
                     attempt: &id,
                     epoch: Some(epoch),
                     worker: &worker.id,
-                    report: Report {
-                        outcome: outcome(kind, choice),
-                        usage: Usage::default(),
-                        model: None,
-                        trace: None,
-                        level: None,
-                    },
+                    report: Report::of(outcome(kind, choice)),
                 },
                 _ => Command::Release { attempt: &id, epoch, worker: &worker.id },
             };
@@ -143,9 +138,7 @@ proptest! {
             now = now.after(limits::MAX_BACKOFF);
             let Some(row) = task.queue_rows().into_iter().find(|row| !row.leased) else { break };
             task.apply(Command::Lease { attempt: &row.attempt, worker: &own }, now).unwrap();
-            let report = Report {
-                outcome: outcome(row.kind, choice), usage: Usage::default(), model: None, trace: None, level: None,
-            };
+            let report = Report::of(outcome(row.kind, choice));
             let command = Command::Report { attempt: &row.attempt, epoch: None, worker: &own.id, report };
             task.apply(command, now).unwrap();
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use edgecoder_base::{
-    AttemptLimits, BlobHash, Level, NodeId, NodeKey, PrivacyTier, Scope, Secret, TaskId, Timestamp, Usage,
+    AttemptLimits, BlobHash, Level, NodeId, NodeKey, PrivacyTier, Scope, Secret, TaskId, Timestamp,
     Verifier,
 };
 use edgecoder_ledger::Verifier as ChainVerifier;
@@ -198,7 +198,7 @@ pub(crate) fn epoch(leased: &Leased) -> u64 {
 }
 
 pub(crate) fn said(outcome: Outcome) -> Report {
-    Report { outcome, usage: Usage::default(), model: None, trace: None, level: None }
+    Report::of(outcome)
 }
 
 pub(crate) fn answer(text: &str) -> Report {

@@ -1,7 +1,7 @@
 //! A worker that lies: it reports "all green" with patches that do not pass, edit the tests, leave the scope, or
 //! hard-code what the visible tests expect. Two hundred forgeries, none accepted, each refused for its reason.
 
-use edgecoder_base::{Blobs, Patch, Usage};
+use edgecoder_base::{Blobs, Patch};
 use edgecoder_inference::ScriptedEngine;
 use edgecoder_protocol::WorkSource;
 use edgecoder_protocol::api::agents::{PullRequest, ResultRequest};
@@ -159,7 +159,7 @@ async fn none_of_two_hundred_forgeries_is_accepted_and_each_refusal_names_its_re
             assert!(work.hidden.is_none(), "the hidden part never leaves the origin");
             let patch = rig.blobs.write(&forgery.patch).unwrap();
             let outcome = Outcome::Candidate { patch, summary: "all green".into(), claimed_pass: true };
-            let report = Report { outcome, usage: Usage::default(), model: None, trace: None, level: None };
+            let report = Report::of(outcome);
             let result = ResultRequest {
                 subtask_id: work.subtask.clone(),
                 task_id: work.task.clone(),

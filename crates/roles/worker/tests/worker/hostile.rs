@@ -1,7 +1,7 @@
 //! Verifiers that hang, flood, fork or babble, repositories with bytes that are no text, and models that answer
 //! nonsense: every task ends with a reason, nothing outlives it, and the worker goes on to the next one.
 
-use edgecoder_base::{BlobHash, Blobs, FileEntry, Manifest, Usage, Verifier};
+use edgecoder_base::{BlobHash, Blobs, FileEntry, Manifest, Verifier};
 use edgecoder_inference::{Error, ScriptedEngine};
 use edgecoder_protocol::api::agents::{PullRequest, ResultRequest};
 use edgecoder_protocol::api::tasks::{AttemptView, SubmitTask, TaskView};
@@ -49,7 +49,7 @@ async fn judged(rig: &Rig, command: &str, timeout_ms: u64) -> AttemptView {
         report_signature: None,
         attempt: Some(work.attempt.clone()),
         epoch: Some(work.epoch),
-        report: Some(Report { outcome, usage: Usage::default(), model: None, trace: None, level: None }),
+        report: Some(Report::of(outcome)),
     };
     other.result(result).await.unwrap();
     let over = |view: &TaskView| {

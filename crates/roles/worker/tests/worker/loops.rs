@@ -2,6 +2,8 @@
 
 use edgecoder_inference::{CompletionRequest, Error, ScriptedEngine};
 
+use edgecoder_sandbox::Fault;
+
 use crate::rig::Rig;
 
 /// Answers as the shipped model does: goes on where the prompt's prefill ends.
@@ -36,6 +38,22 @@ async fn a_request_becomes_a_proven_patch_with_its_diff_and_trace() {
         0,
         "a delivered attempt leaves no journal"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_layer_that_is_missing_stands_in_every_result() {
+    let mut rig = Rig::new().await;
+    rig.faults = vec![Fault::Landlock];
+    rig.start_worker(ScriptedEngine::new().named("edgecoder-tiny").otherwise(writes("n * 3")), "s1");
+    let task = rig.handle.submit(rig.request(), None).await.unwrap();
+    let task = rig.until(&task.id, |task| task.state != "running").await;
+    let result = task.result.unwrap();
+    let says = |degraded: &[String]| degraded.iter().any(|words| words.starts_with("landlock:"));
+    assert!(says(&result.degraded), "{result:#?}");
+    for attempt in task.subtasks[0].attempts.iter().filter(|attempt| attempt.state != "cancelled") {
+        let confinement = attempt.confinement.as_ref().unwrap();
+        assert!(says(&confinement.degraded) && confinement.level == result.level, "{attempt:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use edgecoder_protocol::WorkSource;
 use edgecoder_protocol::api::agents::RegisterRequest;
 use edgecoder_protocol::api::tasks::{SubmitTask, TaskView};
 use edgecoder_protocol::work::HiddenVerifier;
-use edgecoder_sandbox::Sandbox;
+use edgecoder_sandbox::{Fault, Sandbox};
 use edgecoder_store::{BlobDir, Location, Store};
 use edgecoder_worker::{Config, Deps, Worker};
 use edgecoder_workspace::Trees;
@@ -55,6 +55,8 @@ pub(crate) struct Rig {
     folder: tempfile::TempDir,
     tasks: JoinSet<()>,
     shutdown: CancellationToken,
+    /// Layers that its workers' sandboxes lack.
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl Rig {
@@ -79,7 +81,7 @@ impl Rig {
         let mut tasks = JoinSet::new();
         let stop = shutdown.clone();
         tasks.spawn(async move { coordinator.run(stop).await.unwrap() });
-        Self { handle, blobs, key, folder, tasks, shutdown }
+        Self { handle, blobs, key, folder, tasks, shutdown, faults: Vec::new() }
     }
 
     /// Starts the node's own worker over `engine`, under the name of one of its runs.
@@ -112,7 +114,7 @@ impl Rig {
         let deps = Deps {
             source: Arc::new(self.handle.local_source(id)),
             engine,
-            sandbox: Sandbox::new(sandbox).unwrap(),
+            sandbox: Sandbox::new(sandbox).unwrap().with_faults(self.faults.clone()),
             trees: Trees::new(self.folder.path().join("trees")).unwrap(),
             blobs: Arc::new(self.blobs.clone()),
             clock,

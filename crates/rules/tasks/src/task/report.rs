@@ -2,7 +2,7 @@
 //! same lease is answered like the first and changes nothing.
 
 use edgecoder_base::{AttemptId, NodeId, Timestamp};
-use edgecoder_protocol::work::{Outcome, Rejection, Report, Verdict, WorkKind};
+use edgecoder_protocol::work::{Confinement, Outcome, Rejection, Report, Verdict, WorkKind};
 use serde_json::json;
 
 use super::{At, Task, TaskState};
@@ -34,6 +34,9 @@ impl Task {
         attempt.usage.add(&report.usage);
         attempt.model = report.model.or_else(|| attempt.model.take());
         attempt.trace = report.trace.or(attempt.trace);
+        let seen = report.level.map(|level| Confinement { level, degraded: weaknesses(report.degraded) });
+        attempt.confinement =
+            seen.map(|seen| seen.after(attempt.confinement.take())).or(attempt.confinement.take());
         match report.outcome {
             Outcome::Candidate { patch, summary, claimed_pass } => {
                 let attempt = self.attempt_mut(at);
@@ -81,6 +84,7 @@ impl Task {
                 *detail = cut(detail);
             }
         }
+        verdict.degraded = weaknesses(verdict.degraded);
         verdict.notes.truncate(limits::MAX_NOTES);
         for note in &mut verdict.notes {
             note.detail = cut(&note.detail);
@@ -169,6 +173,12 @@ fn fits(kind: WorkKind, outcome: &Outcome) -> bool {
         Outcome::Answer { .. } => kind == WorkKind::Answer,
         Outcome::Failed { .. } => true,
     }
+}
+
+/// What a worker says of its sandbox, within bounds.
+fn weaknesses(mut degraded: Vec<String>) -> Vec<String> {
+    degraded.truncate(limits::MAX_DEGRADED);
+    degraded.iter().map(|words| cut(words)).collect()
 }
 
 fn cut(text: &str) -> String {
