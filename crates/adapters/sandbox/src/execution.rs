@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artefact::Artefact;
 use crate::launch::Layers;
+use crate::shown::Shown;
 
 /// One file laid over the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Job {
     pub command: String,
     /// Variables besides our own; the caller's allow list has been applied.
     pub env: BTreeMap<String, String>,
+    /// Trees besides the system's and the tool chains, read-only. Only mode `process` has them.
+    pub shown: Vec<Shown>,
     /// Bounds.
     pub limits: Limits,
     /// Files to bring back when everything is dead, relative paths; one that ends in `/` is a folder, and all
@@ -62,6 +65,7 @@ impl Job {
             files: Vec::new(),
             command: command.into(),
             env: BTreeMap::new(),
+            shown: Vec::new(),
             limits: Limits::default(),
             collect: Vec::new(),
             min_level: Level::S0,

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::execution::{Exit, Job, Limits};
 use crate::fault::Fault;
 use crate::quota::CpuQuota;
+use crate::shown::{self, Shown, ShownTree};
 
 mod host;
 mod macos;
@@ -63,6 +64,12 @@ pub struct LaunchSpec {
     pub tool_chains: Vec<PathBuf>,
     /// Names hidden in the top of every tool chain.
     pub masked: Vec<String>,
+    /// Read-only trees at a place that is not their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<ShownTree>,
+    /// Whether the run makes such a tree: its place is writable, and there is a gate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub workshop: bool,
     /// Bounds.
     pub limits: LaunchLimits,
     /// Artefacts to bring back; a folder ends in `/`.
@@ -137,9 +144,11 @@ impl LaunchSpec {
             root: job.root.clone(),
             files: files.collect(),
             argv: vec!["/bin/sh".into(), "-c".into(), job.command.clone()],
-            env: environment(config, &job.env),
+            env: ahead(environment(config, &job.env), &job.shown),
             tool_chains: config.tool_chains.clone(),
             masked: MASKED.iter().map(|&name| name.to_owned()).collect(),
+            shown: job.shown.iter().map(Shown::to_launch).collect(),
+            workshop: false,
             limits: LaunchLimits { millicores: config.millicores, ..LaunchLimits::from(&job.limits) },
             collect: job.collect.clone(),
             min_level: job.min_level,
@@ -205,6 +214,7 @@ pub(crate) fn check(job: &Job) -> Result<(), Error> {
     if sizes.fold(0_u64, u64::saturating_add) > MAX_CONTENT_BYTES {
         return refuse(format!("the files laid over the tree exceed {MAX_CONTENT_BYTES} bytes"));
     }
+    shown::check(&job.shown)?;
     for (name, value) in &job.env {
         let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if name.is_empty() || !letters || name.as_bytes()[0].is_ascii_digit() || value.contains('\0') {
@@ -233,6 +243,14 @@ pub(crate) fn environment(config: &Config, additions: &BTreeMap<String, String>)
         }
     }
     env.extend(additions.iter().map(|(name, value)| (name.clone(), value.clone())));
+    env
+}
+
+/// The environment with the shown trees' programs found first.
+fn ahead(mut env: BTreeMap<String, String>, shown: &[Shown]) -> BTreeMap<String, String> {
+    for entry in shown.iter().rev().flat_map(|tree| tree.path.iter().rev()) {
+        env.entry("PATH".to_owned()).and_modify(|path| *path = format!("{entry}:{path}"));
+    }
     env
 }
 

@@ -34,6 +34,7 @@ mod output;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 mod quota;
 mod run;
+mod shown;
 mod tool_chain;
 
 pub use artefact::{Artefact, ArtefactEntry, Refused};
@@ -46,4 +47,5 @@ pub use launch::{AppContainer, Grant, HostLaunch, JobObject, WindowsLaunch};
 pub use launch::{Failure, LaidFile, LaunchLimits, LaunchSpec, Layers, Outcome, Stage};
 pub use quota::CpuQuota;
 pub use run::{Probe, Sandbox};
+pub use shown::{GATE_PORT, PLACE, Shown, ShownTree, Traffic, Workshop};
 pub use tool_chain::{detect_tool_chains, jail_path};

@@ -10,7 +10,10 @@ use crate::error::Error;
 use crate::execution::{Job, Report};
 use crate::fault::Fault;
 use crate::launch::{HostLaunch, launcher};
+use crate::shown::{Traffic, Workshop};
 
+#[cfg(target_os = "linux")]
+mod gate;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(unix)]
@@ -105,6 +108,7 @@ impl Sandbox {
     /// Runs `job` to its end. Cancelling kills it at once and gives [`Error::Cancelled`]; dropping the
     /// future kills it too.
     pub async fn run(&self, job: Job, cancel: CancellationToken) -> Result<Report, Error> {
+        self.can_show(&job)?;
         match self.config.mode {
             #[cfg(unix)]
             Mode::None => self.unconfined(&job, &cancel).await,
@@ -112,8 +116,8 @@ impl Sandbox {
             #[cfg(target_os = "macos")]
             Mode::Process => scratch::run(HostLaunch::seatbelt, &self.config, &job, &cancel).await,
             #[cfg(target_os = "linux")]
-            Mode::Process => match process::run(self, &job, &cancel).await {
-                Err(Error::Unavailable { reason, .. }) if !self.config.required => {
+            Mode::Process => match process::run(self, &job, None, &cancel).await {
+                Err(Error::Unavailable { reason, .. }) if !self.config.required && job.shown.is_empty() => {
                     tracing::warn!(%reason, "running unconfined because the sandbox is not required");
                     let mut report = self.unconfined(&job, &cancel).await?;
                     report.degraded.push(format!("sandbox: {reason}"));
@@ -134,6 +138,41 @@ impl Sandbox {
                 Err(Error::Unsupported)
             }
         }
+    }
+
+    /// Runs `job` in a workshop: it may write below [`PLACE`](crate::PLACE), which is gone with the run like all else,
+    /// and it reaches the hosts of `workshop` by the proxy at [`GATE_PORT`](crate::GATE_PORT). Only mode `process` has
+    /// such a gate, and nothing stands in for it.
+    pub async fn run_in_workshop(
+        &self,
+        job: Job,
+        workshop: &Workshop,
+        cancel: CancellationToken,
+    ) -> Result<(Report, Traffic), Error> {
+        #[cfg(target_os = "linux")]
+        if self.config.mode == Mode::Process && job.shown.is_empty() {
+            let meter = gate::Meter::default();
+            let report = process::run(self, &job, Some((workshop, &meter)), &cancel).await?;
+            let traffic = meter.lock().clone();
+            return Ok((report, traffic));
+        }
+        let _unused = (job, workshop, cancel);
+        Err(Error::Unavailable {
+            reason: "a run that reaches hosts needs a gate".to_owned(),
+            fix: "set sandbox mode `process` on Linux",
+        })
+    }
+
+    /// Trees at places of their own need a root of one's own.
+    fn can_show(&self, job: &Job) -> Result<(), Error> {
+        let own_root = self.config.mode == Mode::Process && cfg!(target_os = "linux");
+        if own_root || job.shown.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Unavailable {
+            reason: "capsules are shown in mode `process` only".to_owned(),
+            fix: "set sandbox mode `process` on Linux, or use no capsule",
+        })
     }
 
     /// Only for work that asks for no confinement: whoever submitted it may have said otherwise.

@@ -1,6 +1,7 @@
 //! The first process of the namespaces: builds the root, starts the payload, and then only reaps.
 
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process;
@@ -24,6 +25,7 @@ use super::sys::{self, Cloned};
 use crate::execution::Exit;
 use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec};
+use crate::shown::GATE_PORT;
 
 /// What the supervisor made ready on the host's side.
 pub(super) struct Prepared {
@@ -36,6 +38,8 @@ pub(super) struct Prepared {
     pub(super) bounded: bool,
     /// Where the supervisor waits for `/job`, when it wants something of it.
     pub(super) job: Option<UnixStream>,
+    /// Where the node waits for the ear of the gate, in a workshop.
+    pub(super) gate: Option<UnixStream>,
 }
 
 /// Never returns; every failure is told and ends the process, and with it the namespaces.
@@ -66,7 +70,7 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
         become_user(0)?;
         die_with_supervisor(go)?;
     }
-    let Prepared { lower, files, ids, mounts, bounded, job } = prepared;
+    let Prepared { lower, files, ids, mounts, bounded, job, gate } = prepared;
     let (built, files) = root::build(spec, &sources, lower, files, &ids, &mounts)?;
     drop(sources);
     news.tell(&News::Root {
@@ -80,6 +84,9 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
     trip(&spec.faults, Fault::Loopback)
         .and_then(|()| sys::loopback_up())
         .during("bringing up the loopback interface")?;
+    if let Some(node) = gate {
+        hand_out_gate(&node).during("opening the gate")?;
+    }
     rustix::system::sethostname(b"box").during("naming the host")?;
     match sys::clone(0).during("starting the payload")? {
         Cloned::Child => payload::main(spec, &files, &ids, bounded, news),
@@ -101,6 +108,12 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
 fn hand_out_job(socket: &UnixStream) -> io::Result<()> {
     let job = open("/job", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     sys::send_descriptor(socket, &job)
+}
+
+/// A listener belongs to the network it was made in, whoever holds it.
+fn hand_out_gate(node: &UnixStream) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, GATE_PORT))?;
+    sys::send_descriptor(node, &listener)
 }
 
 /// Reaps everybody's orphans until the payload itself ends.

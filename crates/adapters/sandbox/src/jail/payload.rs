@@ -26,6 +26,7 @@ use super::news::{News, Sender};
 use super::{sys, watch};
 use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec};
+use crate::shown::PLACE;
 
 /// Capability numbers end far below; the kernel says where.
 const MAX_CAPABILITIES: u32 = 64;
@@ -57,7 +58,7 @@ fn become_command(
     chdir("/job").during("entering /job")?;
     limit(spec, bounded, watch::is_possible()).during("setting limits")?;
     if trip(&spec.faults, Fault::Landlock).is_ok()
-        && let Some(abi) = restrict_paths()?
+        && let Some(abi) = restrict_paths(spec.workshop)?
     {
         news.tell(&News::Landlock(abi));
     }
@@ -123,9 +124,9 @@ pub(crate) fn limit(spec: &LaunchSpec, bounded: bool, watched: bool) -> rustix::
     setrlimit(Resource::Cpu, Rlimit { current: Some(cpu_seconds), maximum: Some(cpu_seconds + 1) })
 }
 
-/// Landlock as a second opinion on the mounts: read and execute anywhere, write in three places. Where the
-/// kernel has it, all of what it has must take hold.
-fn restrict_paths() -> Result<Option<u8>, Failure> {
+/// Landlock as a second opinion on the mounts: read and execute anywhere, write in three places, and in a workshop in
+/// one more. Where the kernel has it, all of what it has must take hold.
+fn restrict_paths(workshop: bool) -> Result<Option<u8>, Failure> {
     let abi = ABI::from(sys::landlock_abi());
     if abi == ABI::Unsupported {
         return Ok(None);
@@ -143,6 +144,7 @@ fn restrict_paths() -> Result<Option<u8>, Failure> {
             .create()?
             .add_rules(path_beneath_rules(["/"], AccessFs::from_read(abi)))?
             .add_rules(path_beneath_rules(["/job", "/tmp", "/dev/shm"], all))?
+            .add_rules(path_beneath_rules(workshop.then_some(PLACE), all))?
             .add_rules(path_beneath_rules(devices, all))?
             .restrict_self()
     };

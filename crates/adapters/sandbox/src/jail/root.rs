@@ -20,6 +20,7 @@ use super::lower::{self, Lower};
 use super::sys;
 use crate::fault::{Fault, trip};
 use crate::launch::{Failure, LaunchSpec};
+use crate::shown::PLACE;
 
 /// Where the new root is put together. It hides what lies there on the host, so every source is opened first.
 const BASE: &str = "/tmp";
@@ -82,6 +83,12 @@ impl Sources {
             if !sources.trees.iter().any(|tree| path.starts_with(&tree.at)) {
                 sources.add(path, &spec.masked)?;
             }
+        }
+        for tree in &spec.shown {
+            let folder = folder(&tree.from).during_job(format!("opening {}", tree.from.display()))?;
+            sources.trees.push(Tree { folder, at: tree.at.clone(), masked: Vec::new() });
+            let links = tree.links.iter().map(|(name, target)| (target.clone(), name.clone()));
+            sources.links.extend(links);
         }
         sources.linker_cache = open(LINKER_CACHE, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
         Ok(sources)
@@ -189,13 +196,17 @@ fn furnish(sources: &Sources) -> io::Result<()> {
     fs::write(at("/etc/nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files\n")
 }
 
-/// One tmpfs bounds all that the payload can write to `/job` and `/tmp`.
+/// One tmpfs bounds all that the payload can write to `/job` and `/tmp`, and in a workshop to the place of shown trees.
 fn scratch(spec: &LaunchSpec, ids: &Ids) -> io::Result<()> {
     let bytes = spec.limits.disk_bytes;
     let inodes = SPARE_INODES.saturating_add(bytes / BYTES_PER_INODE);
     let options = std::ffi::CString::new(format!("size={bytes},nr_inodes={inodes},mode=755"))?;
     mount("tmpfs", at("/.scratch"), "tmpfs", INERT, options.as_c_str())?;
-    for (name, mode) in [("upper", 0o755), ("work", 0o755), ("tmp", 0o1777)] {
+    let mut folders = vec![("upper", 0o755), ("work", 0o755), ("tmp", 0o1777)];
+    if spec.workshop {
+        folders.push(("made", 0o755));
+    }
+    for (name, mode) in folders {
         let folder = at("/.scratch").join(name);
         fs::create_dir(&folder)?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(mode))?;
@@ -204,6 +215,10 @@ fn scratch(spec: &LaunchSpec, ids: &Ids) -> io::Result<()> {
         }
     }
     mount_bind(at("/.scratch/tmp"), at("/tmp"))?;
+    if spec.workshop {
+        fs::create_dir(at(PLACE))?;
+        mount_bind(at("/.scratch/made"), at(PLACE))?;
+    }
     Ok(())
 }
 

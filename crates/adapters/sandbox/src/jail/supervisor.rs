@@ -77,6 +77,7 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
         true => (None, None),
         false => UnixStream::pair().map(|(a, b)| (Some(a), Some(b))).during("opening a socket")?,
     };
+    let gate = spec.workshop.then(|| control.try_clone()).transpose().during("copying the socket")?;
     let (go_read, go_write) = pipe_with(PipeFlags::CLOEXEC).during("opening a pipe")?;
     let (news_read, news_write) = news::pipe().during("opening a pipe")?;
     let bounded = cgroup.bounds_memory() && cgroup.bounds_processes();
@@ -98,11 +99,11 @@ fn supervise(spec: &LaunchSpec, files: Vec<Laid>, control: &UnixStream) -> Resul
     match cloned? {
         Cloned::Child => {
             drop((go_write, news_read, job_here, cgroup.forget()));
-            let prepared = Prepared { lower, files, ids, mounts, bounded, job: job_there };
+            let prepared = Prepared { lower, files, ids, mounts, bounded, job: job_there, gate };
             first::main(spec, prepared, go_read, news_write)
         }
         Cloned::Parent(pid, pidfd) => {
-            drop((go_read, news_write, job_there, lower, files, mounts));
+            drop((go_read, news_write, job_there, gate, lower, files, mounts));
             let run = Run { pid, pidfd, cgroup, control, spec, job: job_here, go: go_write };
             let cause = out.and_then(|()| run.release(&ids)).and_then(|()| run.watch(deadline));
             run.end(cause, news_read)

@@ -18,7 +18,9 @@ use crate::error::Error;
 use crate::execution::{Exit, Job, Output, Report};
 use crate::launch::{Failure, LaunchSpec, Outcome, Stage};
 use crate::output::drain;
-use crate::run::Sandbox;
+use crate::run::{Sandbox, gate};
+use crate::shown::Workshop;
+use gate::Meter;
 
 /// Longest last word the launcher may send, besides artefacts: the names of a thousand.
 const MAX_OUTCOME_BYTES: u64 = 4 * 1024 * 1024;
@@ -33,13 +35,19 @@ enum Stop {
     Flood,
 }
 
-pub(super) async fn run(sandbox: &Sandbox, job: &Job, cancel: &CancellationToken) -> Result<Report, Error> {
-    let spec = LaunchSpec { faults: sandbox.faults.clone(), ..LaunchSpec::new(&sandbox.config, job)? };
+pub(super) async fn run(
+    sandbox: &Sandbox,
+    job: &Job,
+    workshop: Option<(&Workshop, &Meter)>,
+    cancel: &CancellationToken,
+) -> Result<Report, Error> {
+    let faults = sandbox.faults.clone();
+    let spec = LaunchSpec { faults, workshop: workshop.is_some(), ..LaunchSpec::new(&sandbox.config, job)? };
     let frame = spec.frame(job)?;
     let started = Instant::now();
     let (mut child, control) = start(&sandbox.launcher)?;
     let (listen, speak) = control.into_split();
-    let flood = Notify::new();
+    let (flood, heard) = (Notify::new(), Notify::new());
     let limit = job.limits.output_bytes;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let streams = async {
@@ -49,8 +57,12 @@ pub(super) async fn run(sandbox: &Sandbox, job: &Job, cancel: &CancellationToken
     };
     // The launcher reaps everything before it ends, so the streams end with it.
     let (stop, said, streams) = tokio::join!(
-        steer(speak, frame, cancel, &flood),
-        last_word(listen, job.limits.artefact_bytes),
+        steer(speak, frame, cancel, &flood, &heard),
+        async {
+            let said = last_word(listen, job.limits.artefact_bytes, workshop).await;
+            heard.notify_one();
+            said
+        },
         streams
     );
     let talking = |source| Error::Launcher { doing: "draining the output", source };
@@ -93,6 +105,7 @@ async fn steer(
     frame: Vec<u8>,
     cancel: &CancellationToken,
     flood: &Notify,
+    heard: &Notify,
 ) -> Option<Stop> {
     let sent = tokio::select! {
         biased;
@@ -104,22 +117,37 @@ async fn steer(
         tracing::debug!(%error, "the launcher stopped listening");
         return None;
     }
-    let gone = async {
-        // Fails only when the socket is broken, which means just the same.
-        let _ended = speak.as_ref().ready(tokio::io::Interest::READABLE).await;
-    };
     tokio::select! {
         biased;
         () = cancel.cancelled() => Some(Stop::Cancelled),
         () = flood.notified() => Some(Stop::Flood),
-        () = gone => None,
+        () = heard.notified() => None,
     }
 }
 
 /// The outcome and the bytes of the artefacts, as the launcher sends them when everything is dead.
-async fn last_word(mut listen: OwnedReadHalf, artefact_bytes: u64) -> io::Result<Vec<u8>> {
+/// In a workshop the gate is served meanwhile.
+async fn last_word(
+    mut listen: OwnedReadHalf,
+    artefact_bytes: u64,
+    workshop: Option<(&Workshop, &Meter)>,
+) -> io::Result<Vec<u8>> {
     let mut said = Vec::new();
-    (&mut listen).take(MAX_OUTCOME_BYTES.saturating_add(artefact_bytes)).read_to_end(&mut said).await?;
+    let mut serving = None;
+    if let Some((workshop, meter)) = workshop {
+        let (first, listener) = gate::listener(listen.as_ref()).await?;
+        said = first;
+        serving = listener.map(|listener| gate::serve(listener, workshop, meter));
+    }
+    let mut rest = (&mut listen).take(MAX_OUTCOME_BYTES.saturating_add(artefact_bytes));
+    let heard = rest.read_to_end(&mut said);
+    match serving {
+        Some(serving) => tokio::select! {
+            heard = heard => heard?,
+            () = serving => 0,
+        },
+        None => heard.await?,
+    };
     Ok(said)
 }
 

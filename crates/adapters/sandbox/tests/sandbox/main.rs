@@ -15,3 +15,4 @@ mod lifetime;
 mod limits;
 mod modes;
 mod rig;
+mod workshop;
