@@ -13,6 +13,7 @@ mod beneath;
 mod error;
 mod git_index;
 pub mod patch;
+pub mod project;
 pub mod repo_map;
 pub mod secrets;
 pub mod snapshot;
@@ -21,6 +22,7 @@ pub mod tree;
 mod walk;
 
 pub use error::Error;
+pub use project::Project;
 pub use repo_map::RepoMap;
 pub use snapshot::{FreezeOptions, Frozen, Progress, freeze};
 pub use tree::{Tree, Trees};

@@ -86,7 +86,7 @@ fn by_text(path: &str, before: &str, after: &str) -> Vec<ReviewNote> {
 }
 
 /// What a reader cannot see: controls but the tab, marks of direction, joiners, fillers, tags, selectors of variants.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

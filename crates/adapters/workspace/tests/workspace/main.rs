@@ -4,6 +4,7 @@
 mod freeze;
 mod hostile;
 mod patches;
+mod project;
 mod repo_map;
 mod support;
 mod symbols;
