@@ -36,7 +36,7 @@ impl Task {
         attempt.trace = report.trace.or(attempt.trace);
         let seen = report.level.map(|level| Confinement { level, degraded: weaknesses(report.degraded) });
         attempt.confinement =
-            seen.map(|seen| seen.after(attempt.confinement.take())).or(attempt.confinement.take());
+            seen.map(|seen| seen.after(attempt.confinement.take())).or_else(|| attempt.confinement.take());
         match report.outcome {
             Outcome::Candidate { patch, summary, claimed_pass } => {
                 let attempt = self.attempt_mut(at);

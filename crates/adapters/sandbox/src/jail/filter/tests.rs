@@ -5,6 +5,8 @@ use seccompiler::sock_filter;
 use super::table::ARCHITECTURE;
 use super::*;
 
+mod drift;
+
 const I386: u32 = 0x4000_0003;
 const X32: u32 = 0x4000_0000;
 /// Far beyond the numbers in use.
