@@ -56,6 +56,8 @@ pub struct Config {
     pub millicores: Option<NonZeroU32>,
     /// The launcher. Default: `edgecoder-jail` beside the running program.
     pub jail: Option<PathBuf>,
+    /// The node's name, which its containers carry: with it a later one tells what an earlier one left behind.
+    pub node: Option<String>,
     /// The daemon of mode `docker` and its images.
     pub docker: DockerConfig,
 }
@@ -69,6 +71,7 @@ impl Default for Config {
             path: Vec::new(),
             millicores: None,
             jail: None,
+            node: None,
             docker: DockerConfig::default(),
         }
     }

@@ -9,7 +9,7 @@ use crate::config::{Config, Mode};
 use crate::error::Error;
 use crate::execution::{Job, Report};
 use crate::fault::Fault;
-use crate::launch::{HostLaunch, launcher};
+use crate::launch::{HostLaunch, Layers, launcher};
 use crate::shown::{Traffic, Workshop};
 
 #[cfg(target_os = "linux")]
@@ -40,6 +40,8 @@ pub struct Probe {
     pub degraded: Vec<String>,
     /// Why jobs will be refused, or run unconfined.
     pub reason: Option<String>,
+    /// The layers of the canary's run, one by one; none without one, or unconfined.
+    pub layers: Option<Layers>,
 }
 
 /// Runs jobs under one configuration.
@@ -48,6 +50,8 @@ pub struct Sandbox {
     config: Config,
     launcher: PathBuf,
     faults: Vec<Fault>,
+    /// Whose executions these are, where somebody said so.
+    attempt: Option<String>,
     #[cfg(target_os = "linux")]
     docker: Option<std::sync::Arc<crate::docker::Docker>>,
 }
@@ -70,13 +74,14 @@ impl Sandbox {
         }
         #[cfg(target_os = "linux")]
         let docker = match config.mode {
-            Mode::Docker => Some(crate::docker::Docker::new(config.docker.clone())?),
+            Mode::Docker => Some(crate::docker::Docker::new(config.docker.clone(), config.node.clone())?),
             Mode::Process | Mode::None => None,
         };
         Ok(Self {
             config,
             launcher,
             faults: Vec::new(),
+            attempt: None,
             #[cfg(target_os = "linux")]
             docker,
         })
@@ -89,6 +94,12 @@ impl Sandbox {
         Self { faults: faults.into(), ..self }
     }
 
+    /// The same sandbox for the executions of `attempt`: what it leaves behind in a crash can be told by that name.
+    #[must_use]
+    pub fn for_attempt(&self, attempt: impl Into<String>) -> Self {
+        Self { attempt: Some(attempt.into()), ..self.clone() }
+    }
+
     /// The mode configured.
     pub fn mode(&self) -> Mode {
         self.config.mode
@@ -97,10 +108,15 @@ impl Sandbox {
     /// Runs a canary through the real launcher and reports what held.
     pub async fn probe(&self) -> Probe {
         match self.canary().await {
-            Ok(report) => Probe { level: Some(report.level), reason: None, degraded: report.degraded },
+            Ok(report) => Probe {
+                level: Some(report.level),
+                reason: None,
+                degraded: report.degraded,
+                layers: report.layers,
+            },
             Err(error) => {
                 tracing::warn!(%error, "the sandbox canary failed");
-                Probe { level: None, degraded: Vec::new(), reason: Some(error.to_string()) }
+                Probe { level: None, degraded: Vec::new(), reason: Some(error.to_string()), layers: None }
             }
         }
     }
@@ -129,7 +145,10 @@ impl Sandbox {
             #[cfg(target_os = "linux")]
             Mode::Docker => match &self.docker {
                 // Apart: a conversation with a daemon is many times what the other modes hold while they wait.
-                Some(docker) => Box::pin(crate::docker::run(docker, &self.config, &job, &cancel)).await,
+                Some(docker) => {
+                    Box::pin(crate::docker::run(docker, &self.config, &job, self.attempt.as_deref(), &cancel))
+                        .await
+                }
                 None => Err(Error::Unsupported),
             },
             #[cfg(not(target_os = "linux"))]

@@ -61,8 +61,11 @@ pub(crate) async fn work(
     let source = HttpWorkSource::build(&args.coordinator_door, signer, context.mesh_token()?)?;
     let remote = RemoteConfig::new(args.inference_door.clone(), context.inference_token()?);
     let engine = RemoteEngine::new(remote).map_err(|error| Error::Role(error.to_string()))?;
-    let sandbox = Sandbox::new(settings.sandbox.to_sandbox(&context.env))
-        .map_err(|error| Error::Role(error.to_string()))?;
+    let confinement = edgecoder_sandbox::Config {
+        node: Some(agent_id.as_str().to_owned()),
+        ..settings.sandbox.to_sandbox(&context.env)
+    };
+    let sandbox = Sandbox::new(confinement).map_err(|error| Error::Role(error.to_string()))?;
     let config = Config {
         agent_id,
         os: settings.node.os.clone(),

@@ -53,6 +53,7 @@ pub(crate) async fn run(
 
 async fn perform(config: &Config, deps: &Deps, work: &Assignment, lease: &Lease) -> Result<Report, Error> {
     tracing::info!(kind = work.kind.as_str(), sample = work.sample, "attempt begins");
+    let deps = &Deps { sandbox: deps.sandbox.for_attempt(work.attempt.as_str()), ..deps.clone() };
     let (assignment, beat, stop) = (work, &*lease.beat, &lease.stop);
     match work.kind {
         WorkKind::Code => CodeAttempt { config, deps, assignment, beat, stop }.run().await,

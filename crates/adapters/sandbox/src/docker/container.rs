@@ -6,7 +6,6 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ResourcesUlimits,
 };
 
-use super::owner::Owner;
 use super::{BOX, seccomp};
 use crate::launch::LaunchLimits;
 use crate::quota;
@@ -53,8 +52,13 @@ pub struct Room {
 }
 
 /// The request that creates the container of a job: `image` by its identity, under `limits`, with `room` for the tree,
-/// marked as `owner`'s.
-pub fn body(image: &str, limits: &LaunchLimits, room: Room, owner: &Owner) -> ContainerCreateBody {
+/// with `labels`.
+pub fn body(
+    image: &str,
+    limits: &LaunchLimits,
+    room: Room,
+    labels: HashMap<String, String>,
+) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(vec![BOX.to_owned()]),
@@ -62,7 +66,7 @@ pub fn body(image: &str, limits: &LaunchLimits, room: Room, owner: &Owner) -> Co
         hostname: Some("box".to_owned()),
         user: Some(format!("{USER}:{USER}")),
         working_dir: Some("/".to_owned()),
-        labels: Some(owner.labels()),
+        labels: Some(labels),
         // One client may speak once: when it goes, the box reads the end of its input, and ends.
         attach_stdin: Some(true),
         attach_stdout: Some(true),

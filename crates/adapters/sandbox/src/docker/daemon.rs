@@ -64,8 +64,8 @@ pub(crate) struct Docker {
 
 impl Docker {
     /// Asks nothing of the daemon yet; where a runtime is at hand, what earlier nodes left is removed meanwhile.
-    pub(crate) fn new(config: DockerConfig) -> Result<Arc<Self>, Error> {
-        let owner = Owner::this()
+    pub(crate) fn new(config: DockerConfig, node: Option<String>) -> Result<Arc<Self>, Error> {
+        let owner = Owner::this(node)
             .map_err(|source| Error::Launcher { doing: "telling this process from others", source })?;
         let docker =
             Arc::new(Self { config, owner, cleaning: TaskTracker::new(), connected: Mutex::new(None) });

@@ -10,6 +10,9 @@ const PID: &str = "edgecoder.owner.pid";
 const START: &str = "edgecoder.owner.start";
 const NAMESPACE: &str = "edgecoder.owner.pid-namespace";
 const BOOT: &str = "edgecoder.owner.boot";
+const NODE: &str = "edgecoder.node";
+/// What the container runs for. Tells people; nothing is decided by it.
+const PURPOSE: &str = "edgecoder.attempt";
 
 /// One process of one boot of one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,18 +25,20 @@ pub struct Owner {
     pub namespace: String,
     /// The boot of the machine.
     pub boot: String,
+    /// The node whose process it is, where it has a name.
+    pub node: Option<String>,
 }
 
 impl Owner {
-    /// This process.
-    pub(super) fn this() -> io::Result<Self> {
+    /// This process, as a part of `node`.
+    pub(super) fn this(node: Option<String>) -> io::Result<Self> {
         let pid = std::process::id();
         let start = started(pid)?.ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self { pid, start, namespace: namespace()?, boot: boot()? })
+        Ok(Self { pid, start, namespace: namespace()?, boot: boot()?, node })
     }
 
-    /// As labels of a container.
-    pub fn labels(&self) -> HashMap<String, String> {
+    /// As labels of a container, with what it runs for.
+    pub fn labels(&self, purpose: Option<&str>) -> HashMap<String, String> {
         let labels = [
             (MARK, "1".to_owned()),
             (PID, self.pid.to_string()),
@@ -41,7 +46,9 @@ impl Owner {
             (NAMESPACE, self.namespace.clone()),
             (BOOT, self.boot.clone()),
         ];
-        labels.map(|(name, value)| (name.to_owned(), value)).into()
+        let more = [(NODE, self.node.clone()), (PURPOSE, purpose.map(str::to_owned))];
+        let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        labels.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn of(labels: &HashMap<String, String>) -> Option<Self> {
@@ -51,17 +58,21 @@ impl Owner {
             start: get(START)?.parse().ok()?,
             namespace: get(NAMESPACE)?.clone(),
             boot: get(BOOT)?.clone(),
+            node: get(NODE).cloned(),
         })
     }
 
     /// Whether it can no longer care for what it started, as far as `this` process can know. `started` gives the
     /// start of a process of this namespace.
     fn is_gone(&self, this: &Self, running: bool, started: impl Fn(u32) -> Option<u64>) -> bool {
-        if self.boot != this.boot {
-            // Nothing of ours starts again by itself; what runs belongs to another machine on the same daemon.
-            return !running;
+        if self.boot == this.boot && self.namespace == this.namespace {
+            return started(self.pid) != Some(self.start);
         }
-        self.namespace == this.namespace && started(self.pid) != Some(self.start)
+        // A node is in one place at a time: what it started elsewhere, before a reboot of its machine or in an
+        // earlier container of its own, it has left. Of somebody else's, nothing starts again by itself, and what
+        // runs belongs to another machine or container on the same daemon.
+        let left = self.node.is_some() && self.node == this.node;
+        left || (self.boot != this.boot && !running)
     }
 }
 
@@ -97,7 +108,7 @@ mod tests {
     use super::*;
 
     fn owner(boot: &str, namespace: &str) -> Owner {
-        Owner { pid: 7, start: 100, namespace: namespace.into(), boot: boot.into() }
+        Owner { pid: 7, start: 100, namespace: namespace.into(), boot: boot.into(), node: None }
     }
 
     #[track_caller]
@@ -118,10 +129,28 @@ mod tests {
     }
 
     #[test]
+    fn a_node_takes_back_what_it_started_elsewhere() {
+        let named = |node: &str, boot: &str, namespace: &str| Owner {
+            node: Some(node.into()),
+            ..owner(boot, namespace)
+        };
+        let gone = |theirs: &Owner| theirs.is_gone(&named("a", "b", "n"), true, |_| Some(100));
+        assert!(gone(&named("a", "b", "an earlier container's")));
+        assert!(gone(&named("a", "an earlier boot", "n")));
+        // Two processes of one node, side by side: the other one still cares.
+        assert!(!gone(&named("a", "b", "n")));
+        assert!(!gone(&named("another", "b", "elsewhere")) && !gone(&owner("b", "elsewhere")));
+    }
+
+    #[test]
     fn labels_tell_the_owner_again() {
-        let this = Owner::this().unwrap();
-        assert_eq!(Owner::of(&this.labels()), Some(this.clone()));
-        assert!(!is_left_over(&this.labels(), true, &this));
+        let this = Owner::this(Some("ec1".into())).unwrap();
+        let labels = this.labels(Some("t1.s1.a2"));
+        assert_eq!(labels.get("edgecoder.attempt").map(String::as_str), Some("t1.s1.a2"));
+        assert_eq!(Owner::of(&labels), Some(this.clone()));
+        assert!(!is_left_over(&labels, true, &this));
+        let nameless = Owner { node: None, ..this.clone() };
+        assert_eq!(Owner::of(&nameless.labels(None)), Some(nameless));
         assert!(!is_left_over(&HashMap::new(), false, &this), "containers of others are left alone");
     }
 }

@@ -81,6 +81,7 @@ pub(crate) async fn run(
     docker: &Arc<Docker>,
     config: &Config,
     job: &Job,
+    attempt: Option<&str>,
     cancel: &CancellationToken,
 ) -> Result<Report, Error> {
     // The image has tool chains of its own.
@@ -90,7 +91,7 @@ pub(crate) async fn run(
     let prepared = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(Error::Cancelled),
-        prepared = prepare(docker, job, launch) => prepared?,
+        prepared = prepare(docker, job, launch, attempt) => prepared?,
     };
     let Prepared { container, level, tree, announced } = prepared;
     let since = SystemTime::now().checked_sub(EARLIER).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -112,7 +113,12 @@ struct Prepared {
 }
 
 /// Everything before the container starts. Dropped on the way it leaves at most a container that never ran.
-async fn prepare(docker: &Docker, job: &Job, launch: LaunchSpec) -> Result<Prepared, Error> {
+async fn prepare(
+    docker: &Docker,
+    job: &Job,
+    launch: LaunchSpec,
+    attempt: Option<&str>,
+) -> Result<Prepared, Error> {
     let daemon = docker.daemon().await?;
     if daemon.level < job.min_level {
         return Err(Error::Unavailable {
@@ -129,7 +135,7 @@ async fn prepare(docker: &Docker, job: &Job, launch: LaunchSpec) -> Result<Prepa
         .map_err(|error| Error::Scratch(io::Error::other(error)))?
         .map_err(unreadable)?;
     let room = Room { bytes: tree.bytes(), inodes: tree.count() };
-    let body = body(&image, &launch.limits, room, docker.owner());
+    let body = body(&image, &launch.limits, room, docker.owner().labels(attempt));
     let flood_bytes = (job.limits.output_bytes as u64).saturating_mul(FLOOD_FACTOR);
     let announced = wire::announce(&BoxLaunch { launch, flood_bytes, level: daemon.level })
         .map_err(|error| Error::InvalidJob(error.to_string()))?;

@@ -10,9 +10,15 @@ use serde_json::Value;
 fn a_job_becomes_a_container() {
     let config = Config { millicores: NonZeroU32::new(1500), ..Config::default() };
     let launch = LaunchSpec::new(&config, &Job::new("/var/snapshots/1", "pytest -q")).unwrap();
-    let owner = Owner { pid: 7, start: 12_345, namespace: "pid:[4026531836]".into(), boot: "a-b-c".into() };
+    let owner = Owner {
+        pid: 7,
+        start: 12_345,
+        namespace: "pid:[4026531836]".into(),
+        boot: "a-b-c".into(),
+        node: Some("ec1node".into()),
+    };
     let room = Room { bytes: 3 << 20, inodes: 70 };
-    let body = body("sha256:0123", &launch.limits, room, &owner);
+    let body = body("sha256:0123", &launch.limits, room, owner.labels(Some("t1.s1.a2")));
     let mut shown = serde_json::to_value(body).unwrap();
     // The profile is text within text; shown as what it says. The names of calls have a test of their own, and
     // differ between architectures.

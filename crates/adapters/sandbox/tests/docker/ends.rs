@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use edgecoder_base::Level;
 use edgecoder_sandbox::docker::Owner;
-use edgecoder_sandbox::{Error, Exit, Sandbox};
+use edgecoder_sandbox::{Config, Error, Exit, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 use crate::rig::{Rig, config, own};
@@ -81,12 +81,16 @@ async fn a_new_node_sweeps_what_the_dead_left() {
     rig.run("true").await;
     // No process of this machine started at the time of its boot with the highest id there can be.
     let dead = Owner { pid: u32::MAX / 2, start: 1, ..this() };
-    let (left, others) = (rig.plant(dead.labels()).await, rig.plant([].into()).await);
-    let living = rig.plant(this().labels()).await;
-    let sandbox = Sandbox::new(config(rig.socket.clone())).unwrap();
+    let (left, others) = (rig.plant(dead.labels(None)).await, rig.plant([].into()).await);
+    let living = rig.plant(this().labels(Some("t1.s1.a2"))).await;
+    // What this node started in a container of its own that is no more.
+    let elsewhere = Owner { namespace: "pid:[1]".into(), node: Some("ec1node".into()), ..this() };
+    let ours = rig.plant(elsewhere.labels(None)).await;
+    let config = Config { node: Some("ec1node".into()), ..config(rig.socket.clone()) };
+    let sandbox = Sandbox::new(config).unwrap();
     sandbox.run(rig.job("true"), CancellationToken::new()).await.unwrap();
     let all = rig.containers(&[]).await;
-    assert!(!all.contains(&left), "a container without an owner was left");
+    assert!(!all.contains(&left) && !all.contains(&ours), "a container without an owner was left");
     assert!(all.contains(&others) && all.contains(&living), "{all:?}");
     rig.remove(&others).await;
     rig.remove(&living).await;
@@ -102,6 +106,7 @@ fn this() -> Owner {
         start,
         namespace: std::fs::read_link("/proc/self/ns/pid").unwrap().display().to_string(),
         boot: read("/proc/sys/kernel/random/boot_id"),
+        node: None,
     }
 }
 
