@@ -61,6 +61,12 @@ impl From<edgecoder_coordinator::Error> for Error {
     }
 }
 
+impl From<edgecoder_companion::Error> for Error {
+    fn from(error: edgecoder_companion::Error) -> Self {
+        Self { code: error.code, message: error.message }
+    }
+}
+
 impl From<edgecoder_worker::InferenceError> for Error {
     fn from(error: edgecoder_worker::InferenceError) -> Self {
         use edgecoder_worker::InferenceError as Engine;

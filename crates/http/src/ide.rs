@@ -17,6 +17,7 @@ mod asking;
 mod body;
 mod calls;
 mod card;
+mod chat;
 mod conformance;
 mod desk;
 mod fault;
@@ -39,6 +40,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use edgecoder_base::{Clock, Entropy, PrivacyTier, Secret, Timestamp};
+use edgecoder_companion::Companion;
 use edgecoder_routing::{Limits, PlaceId, wish};
 use edgecoder_worker::Inference;
 use edgecoder_worker::models::ModelsHandle;
@@ -125,6 +127,7 @@ impl std::fmt::Debug for Deps {
 #[derive(Debug, Clone)]
 pub struct State {
     inner: Arc<Inner>,
+    companion: Option<Companion>,
 }
 
 struct Inner {
@@ -151,7 +154,14 @@ impl State {
         let rules = Rules { node: PlaceId(config.node.clone()), tier: config.tier, limits };
         let memory = Mutex::default();
         let desk = Desk { rules, inference, models, elsewhere, clock, entropy, memory };
-        Self { inner: Arc::new(Inner { desk, guard, kept: Kepts::default(), metrics, engine }) }
+        let inner = Inner { desk, guard, kept: Kepts::default(), metrics, engine };
+        Self { inner: Arc::new(inner), companion: None }
+    }
+
+    /// The same door with a companion behind it.
+    #[must_use]
+    pub fn with_companion(self, companion: Companion) -> Self {
+        Self { companion: Some(companion), ..self }
     }
 
     fn desk(&self) -> &Desk {
@@ -207,6 +217,12 @@ fn routes() -> OpenApiRouter<State> {
         .routes(routes!(openai::completions::complete))
         .routes(routes!(openai::responses::create))
         .routes(routes!(openai::embeddings::embed))
+        .routes(routes!(chat::chat))
+        .routes(routes!(chat::decide))
+        .routes(routes!(chat::project, chat::set_project))
+        .routes(routes!(chat::open, chat::list))
+        .routes(routes!(chat::one))
+        .routes(routes!(chat::mode))
         .routes(routes!(anthropic::messages::create))
         .routes(routes!(anthropic::messages::count))
         .routes(routes!(ollama::chat::chat))

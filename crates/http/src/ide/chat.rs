@@ -6,11 +6,11 @@ mod ask;
 mod sessions;
 mod thinker;
 
-pub(super) use approval::{ENDPOINT as APPROVAL, __path_decide, decide};
-pub(super) use ask::{ENDPOINT as CHAT, __path_chat, chat};
+pub(super) use approval::{__path_decide, ENDPOINT as APPROVAL, decide};
+pub(super) use ask::{__path_chat, ENDPOINT as CHAT, chat};
 pub(super) use sessions::{
-    MODE, OPEN, PROJECT, __path_list, __path_mode, __path_one, __path_open, __path_project, __path_set_project, list,
-    mode, one, open, project, set_project,
+    __path_list, __path_mode, __path_one, __path_open, __path_project, __path_set_project, MODE, OPEN,
+    PROJECT, list, mode, one, open, project, set_project,
 };
 
 use edgecoder_companion::Companion;

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::parameters::{Endpoint, Parameter, Standing, Unknown};
-use super::{anthropic, ollama, openai};
+use super::{anthropic, chat, ollama, openai};
 
 /// Every route with parameters, by dialect.
 const DIALECTS: &[(&str, &[Endpoint])] = &[
@@ -28,13 +28,14 @@ const DIALECTS: &[(&str, &[Endpoint])] = &[
             ollama::pull::ENDPOINT,
         ],
     ),
+    ("EdgeCoder", &[chat::CHAT, chat::APPROVAL, chat::PROJECT, chat::OPEN, chat::MODE]),
 ];
 
 /// The page.
 pub fn page() -> String {
     let mut page = String::from(
         "# What the IDE door takes\n\n\
-         Port 4304 speaks the dialects of OpenAI, Anthropic and Ollama. Each row is a parameter: *supported* does what it\n\
+         Port 4304 speaks the dialects of OpenAI, Anthropic and Ollama, and has the routes of the companion. Each row is a parameter: *supported* does what it\n\
          says, *idle* is taken and changes nothing (and why that is no loss), *only* takes the values that ask for what\n\
          happens anyway, *refused* is an error in the dialect's own form when it asks for something. Empty values (`null`,\n\
          `false`, `\"\"`, `[]`, `{}`) ask for nothing. This page is generated from the tables that requests are checked\n\

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use edgecoder_protocol::ErrorCode;
 
-use super::{anthropic, ollama, openai};
+use super::{anthropic, chat, ollama, openai};
 use crate::Error;
 use crate::request::{Field, Wording, house};
 
@@ -50,7 +50,7 @@ impl IntoResponse for Fault {
 pub(super) fn wording(path: &str) -> Wording {
     if path.starts_with("/v1/messages") {
         anthropic::worded
-    } else if path.starts_with("/v1/router") {
+    } else if path.starts_with("/v1/router") || path.starts_with(chat::PREFIX) {
         house
     } else if path.starts_with("/v1/") {
         openai::worded

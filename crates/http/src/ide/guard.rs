@@ -45,6 +45,12 @@ impl Guard {
         }
     }
 
+    /// The companion acts in the name of the machine's owner, and loopback is open to every account of a machine.
+    fn owns(&self, headers: &HeaderMap) -> Result<(), Error> {
+        let known = shown_tokens(headers, API_KEY).any(|shown| self.token.is(shown));
+        if known { Ok(()) } else { Err(tokenless()) }
+    }
+
     fn lets_in(&self, headers: &HeaderMap, open: bool) -> Result<(), Error> {
         let host = text(headers, &HOST);
         if !host.is_some_and(|host| self.is_ours(host)) {
@@ -60,7 +66,7 @@ impl Guard {
         if open || !self.token_required || known() {
             return Ok(());
         }
-        Err(Error::new(ErrorCode::IdeUnauthorized, "the token of this door is missing or wrong"))
+        Err(tokenless())
     }
 
     /// Requests of pages without an origin: images, scripts, forms of old browsers.
@@ -102,6 +108,10 @@ fn without_port(host: &str) -> &str {
     }
 }
 
+fn tokenless() -> Error {
+    Error::new(ErrorCode::IdeUnauthorized, "the token of this door is missing or wrong")
+}
+
 fn foreign(words: &str) -> Error {
     Error::new(ErrorCode::ForeignPage, words)
 }
@@ -111,7 +121,10 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
     // Who looks after processes has no token; what these say is no secret.
     let open = matches!(request.uri().path(), "/health" | "/metrics" | "/openapi.json");
     let preflight = request.method() == Method::OPTIONS;
-    if let Err(error) = guard.lets_in(request.headers(), open || preflight) {
+    let always = !preflight && request.uri().path().starts_with(super::chat::PREFIX);
+    let entered = guard.lets_in(request.headers(), open || preflight);
+    let entered = entered.and_then(|()| if always { guard.owns(request.headers()) } else { Ok(()) });
+    if let Err(error) = entered {
         return error.into_response();
     }
     let origin = request.headers().get(ORIGIN).cloned();

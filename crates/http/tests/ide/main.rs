@@ -7,6 +7,7 @@
 
 mod anthropic;
 mod chat;
+mod companion;
 mod hang_up;
 mod mutations;
 mod ollama;

@@ -39,7 +39,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
 }
 
-fn entropy() -> u128 {
+pub(crate) fn entropy() -> u128 {
     static DRAWN: AtomicU64 = AtomicU64::new(1);
     u128::from(DRAWN.fetch_add(1, Ordering::Relaxed)) << 64
 }
@@ -77,6 +77,23 @@ impl Rig {
         config: &Config,
         elsewhere: Arc<dyn Elsewhere>,
     ) -> Self {
+        Self::with_all(engine, config, elsewhere, None)
+    }
+
+    pub(crate) fn with_companion(
+        engine: impl Engine + 'static,
+        config: &Config,
+        companion: edgecoder_companion::Companion,
+    ) -> Self {
+        Self::with_all(engine, config, Arc::new(Nowhere), Some(companion))
+    }
+
+    fn with_all(
+        engine: impl Engine + 'static,
+        config: &Config,
+        elsewhere: Arc<dyn Elsewhere>,
+        companion: Option<edgecoder_companion::Companion>,
+    ) -> Self {
         let (switch, switchboard) = Switch::build(Driven::server(Arc::new(engine)), SwitchConfig::default());
         let models = ModelsConfig {
             first: EngineSpec::local("scripted", "/m.gguf"),
@@ -98,7 +115,12 @@ impl Rig {
             clock: now,
             entropy,
         };
-        let router = router(State::new(&Config { node: "here".to_owned(), ..config.clone() }, deps));
+        let state = State::new(&Config { node: "here".to_owned(), ..config.clone() }, deps);
+        let state = match companion {
+            Some(companion) => state.with_companion(companion),
+            None => state,
+        };
+        let router = router(state);
         Self { router, switch, _owners: (switchboard, models) }
     }
 

@@ -30,7 +30,10 @@ pub(in crate::ide) const ENDPOINT: Endpoint = Endpoint {
         honoured("projectRoot"),
         honoured("sessionId"),
         honoured("mode"),
-        refused("githubToken", "the companion holds no keys to other services; push and open pull requests yourself"),
+        refused(
+            "githubToken",
+            "the companion holds no keys to other services; push and open pull requests yourself",
+        ),
     ],
     notes: &[
         "The answer is a stream of events: `text`, `status`, `tool_call`, `tool_result`, `diff`, `shell_output`, `plan`, \

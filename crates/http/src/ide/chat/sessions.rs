@@ -39,7 +39,9 @@ pub(in crate::ide) const MODE: Endpoint = Endpoint {
     path: "/v1/ide/sessions/{id}/mode",
     unknown: Unknown::Refused,
     parameters: &[honoured("mode")],
-    notes: &["`ask`: as the settings say. `edit`: ordinary files without asking. `read`: nothing is changed, run or sent."],
+    notes: &[
+        "`ask`: as the settings say. `edit`: ordinary files without asking. `read`: nothing is changed, run or sent.",
+    ],
 };
 
 /// Which directory is meant.
@@ -177,7 +179,10 @@ pub(in crate::ide) async fn list(state: Shared<State>) -> Result<Json<Sessions>,
 /// Everything that was said and seen in a session.
 #[utoipa::path(get, path = "/v1/ide/sessions/{id}", tag = "companion", params(("id" = String, Path)),
     responses((status = 200, body = Session)))]
-pub(in crate::ide) async fn one(state: Shared<State>, Path(id): Path<String>) -> Result<Json<Session>, Error> {
+pub(in crate::ide) async fn one(
+    state: Shared<State>,
+    Path(id): Path<String>,
+) -> Result<Json<Session>, Error> {
     Ok(Json(state.companion()?.transcript(&id).await?.into()))
 }
 

@@ -70,7 +70,8 @@ fn turn(told: Told) -> Turn {
         Told::Person { text } => Turn::User(text),
         Told::Tool { text, .. } => Turn::Tool(text),
         Told::Model { text, calls } => {
-            let past = |Call { name, arguments, .. }: Call| PastCall { name, arguments: Value::Object(arguments) };
+            let past =
+                |Call { name, arguments, .. }: Call| PastCall { name, arguments: Value::Object(arguments) };
             Turn::Assistant(text, calls.into_iter().map(past).collect())
         }
     }
