@@ -38,7 +38,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
+use axum::routing::any;
 use edgecoder_base::{Clock, Entropy, PrivacyTier, Secret, Timestamp};
 use edgecoder_companion::Companion;
 use edgecoder_routing::{Limits, PlaceId, wish};
@@ -49,7 +51,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{EngineWatch, Metrics, door, request};
+use crate::{EngineWatch, Metrics, door, mcp, request};
 
 pub use conformance::{page as conformance_page, supported as supported_parameters};
 pub use places::{Elsewhere, Nowhere, Remote};
@@ -107,6 +109,8 @@ pub struct Deps {
     pub models: ModelsHandle,
     /// Other machines.
     pub elsewhere: Arc<dyn Elsewhere>,
+    /// The queue for agents that speak MCP; without it there is no `/mcp`.
+    pub tasks: Option<Arc<dyn mcp::Tasks>>,
     /// Counters.
     pub metrics: Metrics,
     /// The engine's state from memory.
@@ -136,6 +140,7 @@ struct Inner {
     kept: Kepts,
     metrics: Metrics,
     engine: EngineWatch,
+    tasks: Option<Arc<dyn mcp::Tasks>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -150,12 +155,14 @@ impl State {
         let guard = Arc::new(Guard::new(config));
         let slow_ms = u32::try_from(config.slow.as_millis()).unwrap_or(u32::MAX);
         let limits = Limits { local_running: config.local_running, slow_ms };
-        let Deps { inference, models, elsewhere, metrics, engine, clock, entropy } = deps;
+        let Deps { inference, models, elsewhere, tasks, metrics, engine, clock, entropy } = deps;
         let rules = Rules { node: PlaceId(config.node.clone()), tier: config.tier, limits };
         let memory = Mutex::default();
         let desk = Desk { rules, inference, models, elsewhere, clock, entropy, memory };
-        let inner = Inner { desk, guard, kept: Kepts::default(), metrics, engine };
-        Self { inner: Arc::new(inner), companion: None }
+        Self {
+            inner: Arc::new(Inner { desk, guard, kept: Kepts::default(), metrics, engine, tasks }),
+            companion: None,
+        }
     }
 
     /// The same door with a companion behind it.
@@ -191,7 +198,12 @@ impl State {
 pub fn router(state: State) -> Router {
     let metrics = state.inner.metrics.clone();
     let guard = Arc::clone(&state.inner.guard);
-    let router = door::with_description(routes()).with_state(state);
+    let tasks = state.inner.tasks.clone();
+    let mut router = door::with_description(routes()).with_state(state);
+    if let Some(tasks) = tasks {
+        let service = mcp::service(mcp::Server::new(tasks));
+        router = router.route(guard::MCP, any(move |request: Request| mcp::answer(service.clone(), request)));
+    }
     let router = router.layer(from_fn_with_state(guard, guard::guard));
     request::layered_in(router, "ide", metrics, ANSWER_WITHIN, fault::wording)
 }

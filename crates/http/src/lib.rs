@@ -6,8 +6,8 @@
 //! serve ─► connection (limits) ─► request layer ─► routes ─► extractor ─► role's handle
 //! ```
 //!
-//! [`coordinator`] and [`inference`] carry work, [`ide`] speaks with editors; [`control`] and [`portal`] only say that
-//! they are alive until their roles exist.
+//! [`coordinator`] and [`inference`] carry work, [`ide`] speaks with editors, and [`mcp`] through it with agents;
+//! [`control`] and [`portal`] only say that they are alive until their roles exist.
 
 mod auth;
 mod body;
@@ -19,6 +19,7 @@ mod error;
 mod extract;
 pub mod ide;
 pub mod inference;
+pub mod mcp;
 mod metrics;
 mod patience;
 pub mod portal;

@@ -28,6 +28,10 @@ const MAX_ID_LEN: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Field(pub(crate) String);
 
+/// Marks an answer whose errors have the body that their protocol wants. Travels like the error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verbatim;
+
 /// How an error is worded: its status and its JSON body, from the error, its field and the request's id.
 pub(crate) type Wording = fn(&Error, Option<&Field>, &str) -> (StatusCode, Vec<u8>);
 
@@ -132,8 +136,9 @@ fn finished(mut response: Response, id: &str, wording: Wording) -> Response {
     let status = response.status();
     let told = response.extensions_mut().remove::<Error>();
     let told = told.or_else(|| {
+        let worded = response.extensions().get::<Verbatim>().is_some();
         let bare = status.is_client_error() || status.is_server_error();
-        bare.then(|| Error::of_status(status))
+        (bare && !worded).then(|| Error::of_status(status))
     });
     if let Some(error) = told {
         let field = response.extensions_mut().remove::<Field>();

@@ -8,6 +8,7 @@ mod follow;
 mod freeze;
 mod launch;
 mod ledger;
+mod mcp;
 mod model;
 mod progress;
 mod render;
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Model(model::ModelCommand),
     /// Print what an editor or agent must be told to use this node; touches nobody's files
     Launch(launch::LaunchArgs),
+    /// Offer the running node's queue to an agent, as an MCP server over standard streams
+    Mcp,
     /// Decide about a proven patch
     Review(ReviewArgs),
     /// Put a task's proven patch into a working directory
@@ -401,6 +404,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
         },
         Command::Model(command) => model::run(&context(&plain)?, command).await,
         Command::Launch(args) => launch::run(&context(&plain)?, &args),
+        Command::Mcp => mcp::run(&context(&plain)?).await,
         Command::Review(args) => tasks::review(&context(&plain)?, args).await,
         Command::Apply(args) => apply::run(&context(&plain)?, args).await,
         Command::Replay(args) => replay::run(out, &args),

@@ -16,6 +16,7 @@ mod roles;
 mod shutdown;
 mod supervise;
 mod telemetry;
+mod working_directory;
 
 use std::process::ExitCode;
 

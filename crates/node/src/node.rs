@@ -118,7 +118,9 @@ impl Node {
                 }),
                 Role::Control => Some(edgecoder_http::control::router(&metrics)),
                 Role::Ide => Some(match &engine {
-                    Some(engine) => edgecoder_http::ide::router(ide::state(&config.ide, shared, engine)),
+                    Some(engine) => {
+                        edgecoder_http::ide::router(ide::state(context, &config.ide, shared, engine))
+                    }
                     None => edgecoder_http::ide::closed(&metrics),
                 }),
                 Role::Portal => Some(edgecoder_http::portal::router(&metrics)),

@@ -19,12 +19,37 @@ use crate::Error;
 use crate::auth::shown_tokens;
 use crate::token::Token;
 
+/// Where agents speak MCP. Its tools read and write files in the owner's name, so the token is asked for always:
+/// loopback is open to every account of a machine.
+pub(super) const MCP: &str = "/mcp";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Where Anthropic's clients put their key.
 const API_KEY: &str = "x-api-key";
 /// Headers that pages of allowed origins may send: what the vendors' own browser clients do.
 const ALLOWED_HEADERS: &str = "authorization, content-type, x-api-key, anthropic-version, anthropic-beta, \
-     openai-beta, openai-organization, openai-project";
+     openai-beta, openai-organization, openai-project, accept, last-event-id, mcp-protocol-version, mcp-session-id, \
+     mcp-method, mcp-name";
+
+/// Whether a path asks for the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Who looks after processes has no token; what is told there is no secret.
+    Never,
+    AsConfigured,
+    Always,
+}
+
+impl Asked {
+    fn by(method: &Method, path: &str) -> Self {
+        match path {
+            _ if method == Method::OPTIONS => Self::Never,
+            "/health" | "/metrics" | "/openapi.json" => Self::Never,
+            MCP => Self::Always,
+            _ if path.starts_with(super::chat::PREFIX) => Self::Always,
+            _ => Self::AsConfigured,
+        }
+    }
+}
 
 /// What is checked.
 #[derive(Debug)]
@@ -45,13 +70,7 @@ impl Guard {
         }
     }
 
-    /// The companion acts in the name of the machine's owner, and loopback is open to every account of a machine.
-    fn owns(&self, headers: &HeaderMap) -> Result<(), Error> {
-        let known = shown_tokens(headers, API_KEY).any(|shown| self.token.is(shown));
-        if known { Ok(()) } else { Err(tokenless()) }
-    }
-
-    fn lets_in(&self, headers: &HeaderMap, open: bool) -> Result<(), Error> {
+    fn lets_in(&self, headers: &HeaderMap, token: Asked) -> Result<(), Error> {
         let host = text(headers, &HOST);
         if !host.is_some_and(|host| self.is_ours(host)) {
             return Err(foreign("the `Host` header names no address of this door"));
@@ -63,10 +82,15 @@ impl Guard {
             None => self.no_page(headers)?,
         }
         let known = || shown_tokens(headers, API_KEY).any(|shown| self.token.is(shown));
-        if open || !self.token_required || known() {
+        let asked = match token {
+            Asked::Never => false,
+            Asked::AsConfigured => self.token_required,
+            Asked::Always => true,
+        };
+        if !asked || known() {
             return Ok(());
         }
-        Err(tokenless())
+        Err(Error::new(ErrorCode::IdeUnauthorized, "the token of this door is missing or wrong"))
     }
 
     /// Requests of pages without an origin: images, scripts, forms of old browsers.
@@ -108,23 +132,15 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn tokenless() -> Error {
-    Error::new(ErrorCode::IdeUnauthorized, "the token of this door is missing or wrong")
-}
-
 fn foreign(words: &str) -> Error {
     Error::new(ErrorCode::ForeignPage, words)
 }
 
 /// The layer.
 pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    // Who looks after processes has no token; what these say is no secret.
-    let open = matches!(request.uri().path(), "/health" | "/metrics" | "/openapi.json");
     let preflight = request.method() == Method::OPTIONS;
-    let always = !preflight && request.uri().path().starts_with(super::chat::PREFIX);
-    let entered = guard.lets_in(request.headers(), open || preflight);
-    let entered = entered.and_then(|()| if always { guard.owns(request.headers()) } else { Ok(()) });
-    if let Err(error) = entered {
+    let asked = Asked::by(request.method(), request.uri().path());
+    if let Err(error) = guard.lets_in(request.headers(), asked) {
         return error.into_response();
     }
     let origin = request.headers().get(ORIGIN).cloned();
@@ -165,7 +181,7 @@ mod tests {
 
     #[track_caller]
     fn check(guard: &Guard, pairs: &[(&'static str, &str)], expected: Option<ErrorCode>) {
-        let outcome = guard.lets_in(&headers(pairs), false).err().map(|error| error.code);
+        let outcome = guard.lets_in(&headers(pairs), Asked::AsConfigured).err().map(|error| error.code);
         assert_eq!(outcome, expected, "{pairs:?}");
     }
 

@@ -9,6 +9,7 @@ mod anthropic;
 mod chat;
 mod companion;
 mod hang_up;
+mod mcp;
 mod mutations;
 mod ollama;
 mod responses;

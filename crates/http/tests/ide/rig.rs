@@ -77,7 +77,15 @@ impl Rig {
         config: &Config,
         elsewhere: Arc<dyn Elsewhere>,
     ) -> Self {
-        Self::with_all(engine, config, elsewhere, None)
+        Self::with_all(engine, config, elsewhere, None, None)
+    }
+
+    pub(crate) fn with_tasks(
+        engine: impl Engine + 'static,
+        config: &Config,
+        tasks: Arc<dyn edgecoder_http::mcp::Tasks>,
+    ) -> Self {
+        Self::with_all(engine, config, Arc::new(Nowhere), Some(tasks), None)
     }
 
     pub(crate) fn with_companion(
@@ -85,13 +93,14 @@ impl Rig {
         config: &Config,
         companion: edgecoder_companion::Companion,
     ) -> Self {
-        Self::with_all(engine, config, Arc::new(Nowhere), Some(companion))
+        Self::with_all(engine, config, Arc::new(Nowhere), None, Some(companion))
     }
 
     fn with_all(
         engine: impl Engine + 'static,
         config: &Config,
         elsewhere: Arc<dyn Elsewhere>,
+        tasks: Option<Arc<dyn edgecoder_http::mcp::Tasks>>,
         companion: Option<edgecoder_companion::Companion>,
     ) -> Self {
         let (switch, switchboard) = Switch::build(Driven::server(Arc::new(engine)), SwitchConfig::default());
@@ -110,6 +119,7 @@ impl Rig {
             inference: Inference::new(Arc::new(switch.clone())),
             models: models.handle(),
             elsewhere,
+            tasks,
             metrics: Metrics::new(),
             engine: Arc::new(ready),
             clock: now,

@@ -14,6 +14,7 @@ use super::session::{Need, with_client};
 use super::{ApplyArgs, Context};
 use crate::error::{Error, Exit};
 use crate::output::{Style, harmless};
+use crate::working_directory::{is_in_place, paths_of, together};
 
 /// Bytes of git's complaint that are shown.
 const SHOWN_BYTES: usize = 2_000;
@@ -66,28 +67,6 @@ async fn put(repo: &Path, patch: &Patch, branch: Option<&str>, commit: Option<&s
         ["commit", "--quiet", "--no-verify", "--message", message].map(str::to_owned).into();
     commit.extend(with_paths(&["--"]));
     git(repo, &commit).await
-}
-
-fn paths_of(patch: &Patch) -> Vec<&str> {
-    patch.changes.iter().map(|change| change.path.as_str()).collect()
-}
-
-/// Whether every file already is what the patch makes of it: applying twice is no mistake. Only compares; the
-/// paths were checked for safety when the patch was read.
-fn is_in_place(repo: &Path, patch: &Patch) -> bool {
-    patch.changes.iter().all(|change| {
-        let now = std::fs::read(repo.join(&change.path)).ok();
-        now.as_deref() == change.after.as_ref().map(String::as_bytes)
-    })
-}
-
-/// Patches of several subtasks, made one after the other, as one.
-fn together(patches: &[Patch]) -> Patch {
-    let mut whole = Patch::default();
-    for change in patches.iter().flat_map(|patch| &patch.changes) {
-        whole.set(&change.path, change.before, change.after.clone());
-    }
-    whole
 }
 
 fn message(task: &TaskView) -> String {
@@ -210,19 +189,5 @@ mod tests {
             "add a function that returns the median of a list of numbers to the…",
         );
         check(&"é".repeat(80), &format!("{}…", "é".repeat(71)));
-    }
-
-    #[test]
-    fn patches_of_a_plan_become_one_from_first_before_to_last_after() {
-        let (old, middle) = (BlobHash::of(b"old"), BlobHash::of(b"middle"));
-        let mut first = Patch::default();
-        first.set("b", Some(old), Some("middle".into()));
-        let mut second = Patch::default();
-        second.set("a", None, Some("new".into()));
-        second.set("b", Some(middle), Some("last".into()));
-        let mut whole = Patch::default();
-        whole.set("a", None, Some("new".into()));
-        whole.set("b", Some(old), Some("last".into()));
-        assert_eq!(together(&[first, second]), whole);
     }
 }

@@ -62,6 +62,15 @@ impl Context {
         Ok(ApiClient::build(&url, self.mesh_token()?)?)
     }
 
+    /// Where the blobs of a snapshot are laid down: with the node of this data directory they are shared, and nothing
+    /// needs to be sent.
+    pub(crate) fn outgoing(&self) -> PathBuf {
+        match self.coordinator {
+            None => self.loaded.config.coordinator.blobs(&self.data),
+            Some(_) => self.data.cache().join("outgoing"),
+        }
+    }
+
     /// A client of the inference door of the node that runs here, if one does.
     pub(crate) fn inference_client(&self) -> Result<Option<InferenceClient>, Error> {
         let Some(url) = self.data.running()?.and_then(|node| node.doors.get("inference").cloned()) else {

@@ -1,17 +1,13 @@
 //! From a live directory to a snapshot the coordinator has in full.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
 use edgecoder_base::{BlobHash, Omission};
 use edgecoder_net::ApiClient;
-use edgecoder_store::BlobDir;
-use edgecoder_workspace::{FreezeOptions, Frozen, freeze};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::{Context, SubmitArgs};
 use crate::error::Error;
 use crate::output::{Style, harmless};
+use crate::working_directory::freeze_on_disk;
 
 /// Omissions named one by one; the rest is counted.
 const NAMED_OMISSIONS: usize = 10;
@@ -22,12 +18,7 @@ pub(super) async fn freeze_and_upload(
     client: &ApiClient,
     args: &SubmitArgs,
 ) -> Result<BlobHash, Error> {
-    // With the node of this data directory the blobs are shared, and nothing needs to be sent.
-    let place = match context.coordinator {
-        None => context.loaded.config.coordinator.blobs(&context.data),
-        Some(_) => context.data.cache().join("outgoing"),
-    };
-    let (blobs, frozen) = freeze_on_disk(place, &args.repo, args.allow_secret.clone()).await?;
+    let (blobs, frozen) = freeze_on_disk(context.outgoing(), &args.repo, args.allow_secret.clone()).await?;
     tell_omissions(context, &frozen.omitted);
     let offered = client.offer_snapshot(&frozen.manifest).await?;
     let bar = ProgressBar::new(offered.missing.len() as u64);
@@ -37,24 +28,6 @@ pub(super) async fn freeze_and_upload(
     client.upload(&offered.missing, blobs, |done| bar.set_position(done.blobs as u64)).await?;
     bar.finish_and_clear();
     Ok(offered.snapshot)
-}
-
-async fn freeze_on_disk(
-    place: PathBuf,
-    repo: &Path,
-    allow_secrets: Vec<String>,
-) -> Result<(Arc<BlobDir>, Frozen), Error> {
-    let repo = repo.to_owned();
-    let freezing = tokio::task::spawn_blocking(move || {
-        let blobs = BlobDir::open(&place).map_err(Error::io("open", &place))?;
-        let options = FreezeOptions { allow_secrets, ..FreezeOptions::default() };
-        let frozen = freeze(&repo, &options, &blobs)?;
-        Ok((Arc::new(blobs), frozen))
-    });
-    match freezing.await {
-        Ok(frozen) => frozen,
-        Err(panic) => Err(Error::Role(panic.to_string())),
-    }
 }
 
 fn tell_omissions(context: &Context, omitted: &[Omission]) {

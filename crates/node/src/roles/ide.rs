@@ -6,11 +6,13 @@ use std::time::Duration;
 use edgecoder_http::ide::{Config, Deps, Nowhere, State};
 
 use super::inference::EngineRole;
+use super::task_tools::TaskTools;
 use super::{Shared, entropy, now};
+use crate::cli::Context;
 use crate::config::IdeConfig;
 
 /// What the door is opened with.
-pub(crate) fn state(config: &IdeConfig, shared: &Shared, engine: &EngineRole) -> State {
+pub(crate) fn state(context: &Context, config: &IdeConfig, shared: &Shared, engine: &EngineRole) -> State {
     let config = Config {
         token: shared.ide_token.clone(),
         token_required: config.requires_token(),
@@ -21,10 +23,12 @@ pub(crate) fn state(config: &IdeConfig, shared: &Shared, engine: &EngineRole) ->
         slow: Duration::from_millis(config.slow_ms.into()),
         node: shared.key.public().node_id().to_string(),
     };
+    let tools = TaskTools::new(context, Some(shared.mesh_token.clone()), None);
     let deps = Deps {
         inference: engine.skills.clone(),
         models: engine.models.clone(),
         elsewhere: Arc::new(Nowhere),
+        tasks: Some(Arc::new(tools)),
         metrics: shared.metrics.clone(),
         engine: Arc::clone(&engine.watch),
         clock: now,

@@ -82,19 +82,70 @@ fn the_shipped_model_keeps_to_schemas_and_calls_what_it_must() {
     assert_eq!(answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"], "turn", "{answer}");
 }
 
+/// Counted by the shipped model's own tokenizer, with five tools wherever tools are taken.
 #[test]
-fn hello_costs_few_tokens_in_every_dialect_also_with_tools() {
+fn hello_costs_few_tokens_on_every_surface() {
     let home = tempfile::tempdir().unwrap();
     let node = node(home.path());
-    let tool = |index: u32| {
-        let parameters =
-            json!({"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]});
-        json!({"name": format!("tool_{index}"), "description": "Reads a file of the project.", "input_schema": parameters})
-    };
-    let tools: Vec<Value> = (0..5).map(tool).collect();
-    let body = json!({"model": "edgecoder-auto", "messages": [{"role": "user", "content": "hello"}], "tools": tools});
-    let (_, _, text) = post(&node, "/v1/messages/count_tokens", &body);
-    let counted: Value = serde_json::from_str(&text).unwrap();
-    let tokens = counted["input_tokens"].as_u64().unwrap();
-    assert!((1..2_000).contains(&tokens), "{tokens} tokens");
+    let schema = json!({"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]});
+    let five =
+        |tool: &dyn Fn(String) -> Value| Value::Array((0..5).map(|n| tool(format!("tool_{n}"))).collect());
+    let words = "Reads a file of the project.";
+    let nested = five(
+        &|name| json!({"type": "function", "function": {"name": name, "description": words, "parameters": schema}}),
+    );
+    let flat =
+        five(&|name| json!({"type": "function", "name": name, "description": words, "parameters": schema}));
+    let anthropic = five(&|name| json!({"name": name, "description": words, "input_schema": schema}));
+    let hello = json!([{"role": "user", "content": "hello"}]);
+    let model = "edgecoder-auto";
+    for (path, body, counted) in [
+        (
+            "/v1/chat/completions",
+            json!({"messages": hello, "tools": nested, "max_tokens": 1}),
+            "/usage/prompt_tokens",
+        ),
+        ("/v1/completions", json!({"prompt": "hello", "max_tokens": 1}), "/usage/prompt_tokens"),
+        (
+            "/v1/responses",
+            json!({"input": "hello", "tools": flat, "max_output_tokens": 16}),
+            "/usage/input_tokens",
+        ),
+        (
+            "/v1/messages",
+            json!({"messages": hello, "tools": anthropic, "max_tokens": 1}),
+            "/usage/input_tokens",
+        ),
+        ("/v1/messages/count_tokens", json!({"messages": hello, "tools": anthropic}), "/input_tokens"),
+        (
+            "/api/chat",
+            json!({"messages": hello, "tools": nested, "stream": false, "options": {"num_predict": 1}}),
+            "/prompt_eval_count",
+        ),
+        (
+            "/api/generate",
+            json!({"prompt": "hello", "stream": false, "options": {"num_predict": 1}}),
+            "/prompt_eval_count",
+        ),
+    ] {
+        let mut body = body;
+        body["model"] = json!(model);
+        let (status, _, text) = post(&node, path, &body);
+        assert_eq!(status, 200, "{path}: {text}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let tokens = answer.pointer(counted).and_then(Value::as_u64);
+        assert!(
+            tokens.is_some_and(|tokens| (1..2_000).contains(&tokens)),
+            "{path}: {tokens:?} tokens: {text}"
+        );
+    }
+}
+
+#[test]
+fn an_mcp_server_without_a_node_says_how_to_start_one() {
+    let home = tempfile::tempdir().unwrap();
+    let output = command(home.path()).arg("mcp").output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("edgecoder up") && output.stdout.is_empty(), "{said}");
 }
