@@ -14,6 +14,9 @@ MODEL = "scripted"
 HANG = "Speak without end."
 # A request that clients with an edit format of their own make.
 WRITE = "write greeting.py"
+# A request of the scenarios of the companion, and how its tools answer.
+CHANGE = "Change a.py."
+DONE = ("written: ", "Error: ")
 # What the scenarios' tools give; a server that has no role for tools is told it as a word of the person.
 OUTCOME = "print(1)"
 TOOL = re.compile(r'^\{"description":.*"name":"([^"]+)".*\}$', re.M)
@@ -27,6 +30,11 @@ def answer(messages):
         return ["greeting.py\n", "```\n", "print('hello')\n", "```\n"]
     if HANG in text(last):
         return ["some ", "words ", None]
+    if text(last).startswith(DONE):
+        return ["So ", "it ", "is."]
+    if text(last) == CHANGE:
+        call = json.dumps({"name": "write_file", "arguments": {"path": "a.py", "content": "print(2)\n"}})
+        return ["<tool_", "call>\n", call, "\n</tool_call>"]
     if text(last).endswith(OUTCOME):
         return ["The tool ", "said: ", OUTCOME]
     tool = TOOL.search(frame)

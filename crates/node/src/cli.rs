@@ -1,5 +1,6 @@
 //! What can be typed. Every command is a file below; this one is the grammar.
 
+mod acp;
 mod apply;
 mod complete;
 mod context;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Model(model::ModelCommand),
     /// Print what an editor or agent must be told to use this node; touches nobody's files
     Launch(launch::LaunchArgs),
+    /// Be an editor's agent over standard streams (Agent Client Protocol), by the companion of the running node
+    Acp,
     /// Offer the running node's queue to an agent, as an MCP server over standard streams
     Mcp,
     /// Decide about a proven patch
@@ -403,6 +406,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
             None => submit::run(&context(&plain)?, args.submit).await,
         },
         Command::Model(command) => model::run(&context(&plain)?, command).await,
+        Command::Acp => acp::run(context(&plain)?).await,
         Command::Launch(args) => launch::run(&context(&plain)?, &args),
         Command::Mcp => mcp::run(&context(&plain)?).await,
         Command::Review(args) => tasks::review(&context(&plain)?, args).await,

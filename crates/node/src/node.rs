@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use edgecoder_base::Secret;
+use edgecoder_companion::NoTools;
 use edgecoder_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,7 @@ use crate::home::{Home, Lock, Running, Token};
 use crate::role::Role;
 use crate::roles::doors::{Door, bind};
 use crate::roles::inference::EngineRole;
-use crate::roles::{Shared, coordinator, ide, inference, now, worker};
+use crate::roles::{Shared, companion, coordinator, ide, inference, now, worker};
 use crate::supervise::Supervisor;
 
 /// A node whose doors are open.
@@ -119,7 +120,9 @@ impl Node {
                 Role::Control => Some(edgecoder_http::control::router(&metrics)),
                 Role::Ide => Some(match &engine {
                     Some(engine) => {
-                        edgecoder_http::ide::router(ide::state(context, &config.ide, shared, engine))
+                        let companion = companion::build(context, queue.clone(), Arc::new(NoTools))?;
+                        let state = ide::state(context, &config.ide, shared, engine);
+                        edgecoder_http::ide::router(state.with_companion(companion))
                     }
                     None => edgecoder_http::ide::closed(&metrics),
                 }),

@@ -1,5 +1,6 @@
 //! One file per role: how it is built from the settings and what is shared.
 
+pub(crate) mod companion;
 pub(crate) mod coordinator;
 pub(crate) mod doors;
 pub(crate) mod ide;

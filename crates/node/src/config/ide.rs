@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use edgecoder_base::{PrivacyTier, Secret};
+use edgecoder_companion::{ApprovalRules, Ruling};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,51 @@ pub(crate) struct IdeConfig {
     pub(crate) max_local_running: Option<u32>,
     /// Time to the first word beyond which other machines are preferred, milliseconds.
     pub(crate) slow_ms: u32,
+    /// What the companion may do without asking.
+    pub(crate) approvals: ApprovalsConfig,
+}
+
+/// `[ide.approvals]`: what becomes of an action of the companion, by what it could do at worst.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ApprovalsConfig {
+    /// Looking at files without secrets: `ask`, `allow` or `deny`, as below.
+    #[schemars(with = "String")]
+    pub(crate) read: Ruling,
+    /// Changing files, branches or history of the project.
+    #[schemars(with = "String")]
+    pub(crate) write: Ruling,
+    /// Running a command in the sandbox.
+    #[schemars(with = "String")]
+    pub(crate) execute: Ruling,
+    /// Letting something of the project leave this node's process.
+    #[schemars(with = "String")]
+    pub(crate) network: Ruling,
+    /// Changing what runs by itself or decides what runs, or reading what looks like a secret. `allow` counts as `ask`.
+    #[schemars(with = "String")]
+    pub(crate) protected: Ruling,
+    /// An action that nobody decides on for so long is rejected, seconds.
+    pub(crate) timeout_s: u32,
+}
+
+impl Default for ApprovalsConfig {
+    fn default() -> Self {
+        let ApprovalRules { read, write, execute, network, protected } = ApprovalRules::default();
+        Self { read, write, execute, network, protected, timeout_s: 300 }
+    }
+}
+
+impl ApprovalsConfig {
+    /// As the rules take them.
+    pub(crate) const fn rules(&self) -> ApprovalRules {
+        ApprovalRules {
+            read: self.read,
+            write: self.write,
+            execute: self.execute,
+            network: self.network,
+            protected: self.protected,
+        }
+    }
 }
 
 impl Default for IdeConfig {
@@ -49,6 +95,7 @@ impl Default for IdeConfig {
             privacy_tier: PrivacyTier::default(),
             max_local_running: None,
             slow_ms: 8_000,
+            approvals: ApprovalsConfig::default(),
         }
     }
 }
