@@ -2,6 +2,8 @@
 
 mod acp;
 mod apply;
+mod ask;
+mod capsule;
 mod complete;
 mod context;
 mod eval;
@@ -80,10 +82,13 @@ pub(crate) enum Command {
     Ledger(LedgerCommand),
     /// Ask for a change, or look after earlier tasks
     Task(Box<TaskArgs>),
+    /// Build, list and move the dependencies that tests are shown
+    #[command(subcommand)]
+    Capsule(capsule::CapsuleCommand),
     /// Find, pull, choose, measure and remove models
     #[command(subcommand)]
     Model(model::ModelCommand),
-    /// Print what an editor or agent must be told to use this node; touches nobody's files
+    /// Print what an editor or agent must be told to use this node, or write it into its settings
     Launch(launch::LaunchArgs),
     /// Be an editor's agent over standard streams (Agent Client Protocol), by the companion of the running node
     Acp,
@@ -405,6 +410,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
             Some(command) => tasks::run(&context(&plain)?, command).await,
             None => submit::run(&context(&plain)?, args.submit).await,
         },
+        Command::Capsule(command) => capsule::run(&context(&plain)?, command).await,
         Command::Model(command) => model::run(&context(&plain)?, command).await,
         Command::Acp => acp::run(context(&plain)?).await,
         Command::Launch(args) => launch::run(&context(&plain)?, &args),

@@ -2,6 +2,7 @@
 //! environment (`EDGECODER_<SECTION>__<KEY>` and the published names of [`crate::env`]), flags. Two names of the
 //! environment that give one key different values are an error, not a precedence puzzle.
 
+mod capsule;
 mod check;
 mod ide;
 mod inference;
@@ -15,6 +16,7 @@ mod show;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use capsule::CapsuleConfig;
 pub(crate) use ide::IdeConfig;
 pub(crate) use inference::{EngineKind, InferenceConfig, LargerConfig};
 pub(crate) use layers::{Flag, SettingsFile, Sources};
@@ -49,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerConfig,
     /// How executions are confined.
     pub(crate) sandbox: SandboxConfig,
+    /// Dependencies that executions are shown.
+    pub(crate) capsule: CapsuleConfig,
     /// Logs and traces.
     pub(crate) telemetry: TelemetryConfig,
 }

@@ -96,6 +96,12 @@ pub(crate) enum Error {
     /// A model could not be found, pulled, checked or chosen.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A capsule could not be kept, read or moved.
+    #[error(transparent)]
+    Capsule(#[from] edgecoder_worker::capsule::ShelfError),
+    /// A part of the worker failed that the command line uses itself.
+    #[error(transparent)]
+    Worker(#[from] edgecoder_worker::Error),
     /// A `git` command failed.
     #[error("`git {command}` failed: {detail}")]
     Git {
@@ -154,6 +160,8 @@ impl Error {
             | Self::Entropy(_)
             | Self::Net(_)
             | Self::Workspace(_)
+            | Self::Capsule(_)
+            | Self::Worker(_)
             | Self::Git { .. }
             | Self::Ledger(_)
             | Self::Trace { .. }

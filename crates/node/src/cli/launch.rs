@@ -1,4 +1,9 @@
-//! `edgecoder launch`: what an editor or agent must be told to use this node. Only printed: nobody's files are touched.
+//! `edgecoder launch`: what an editor or agent must be told to use this node. Printed; with `--write` it is put into the
+//! client's own file, after a look at the difference and beside a copy of what was there.
+
+mod merge;
+mod ordered;
+mod write;
 
 use clap::{Args, ValueEnum};
 use edgecoder_base::Secret;
@@ -18,6 +23,12 @@ pub(crate) struct LaunchArgs {
     /// Model to name
     #[arg(long, default_value = "edgecoder-auto", value_name = "MODEL")]
     pub(crate) model: String,
+    /// Put the settings into the client's own file: shows the difference, asks, and keeps a copy of what was there
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Write without asking
+    #[arg(long, requires = "write")]
+    pub(crate) yes: bool,
 }
 
 /// What can be set up.
@@ -36,7 +47,7 @@ pub(crate) enum Client {
 }
 
 /// The door as a client must be told of it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Door<'a> {
     url: &'a str,
     key: &'a str,
@@ -57,6 +68,9 @@ pub(super) fn run(context: &Context, args: &LaunchArgs) -> Result<Exit, Error> {
     let door = Door { url: url.trim_end_matches('/'), key: key.expose(), model: &args.model };
     if running.is_none() {
         context.out.line("No node runs with this data directory yet: `edgecoder up` starts one.\n");
+    }
+    if args.write {
+        return write::write(context, args.client, &door, args.yes);
     }
     context.out.line(settings(args.client, &door));
     Ok(Exit::Done)
@@ -104,6 +118,8 @@ fn settings(client: Client, door: &Door<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -115,6 +131,23 @@ mod tests {
                 assert!(told.contains(part), "{client:?} is not told {part}: {told}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_written_says_the_same_and_only_once() {
+        let door = Door { url: "http://127.0.0.1:4304", key: "the-key", model: "the-model" };
+        let home = Path::new("/home/a");
+        for client in Client::value_variants() {
+            let Some(file) = write::file(*client, home, Path::new("/project")) else { continue };
+            assert!(file.is_absolute());
+            let written = write::merged(*client, "", &door).unwrap().unwrap();
+            for part in [door.url, door.model] {
+                assert!(written.contains(part), "{client:?} is not told {part}: {written}");
+            }
+            assert_eq!(write::merged(*client, &written, &door).unwrap(), None, "{client:?}");
+        }
+        let taken = write::merged(Client::Continue, "models:\n  - name: mine\n", &door);
+        assert!(taken.is_err());
     }
 
     #[test]

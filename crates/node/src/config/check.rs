@@ -1,6 +1,7 @@
 //! What types cannot say: bounds, and settings that must fit together.
 
 use edgecoder_base::PublicKey;
+use edgecoder_worker::capsule::{Kind, SourceError};
 
 use super::inference::EngineKind;
 use super::models::MAX_CONNECTIONS;
@@ -24,6 +25,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Problem> {
     found.models();
     found.engine();
     found.coordinators();
+    found.capsules();
     found.problems
 }
 
@@ -85,6 +87,27 @@ impl Found<'_> {
         if database.is_some_and(|url| !url.starts_with("postgres://") && !url.starts_with("postgresql://")) {
             let message = "must begin with postgres://; without it the embedded database is used".to_owned();
             self.say("coordinator.database_url", message);
+        }
+    }
+
+    fn capsules(&mut self) {
+        let capsule = &self.loaded.config.capsule;
+        let sources = capsule.sources();
+        let keys = ["pip_index", "npm_registry", "cargo_index", "go_proxy", "maven_repository"];
+        let mut wrong = Vec::new();
+        for (kind, key) in Kind::ALL.into_iter().zip(keys) {
+            match sources.hosts(kind) {
+                Ok(_) => {}
+                Err(error @ SourceError::NotAHost(_)) => wrong.push(("capsule.hosts".to_owned(), error)),
+                Err(error) => wrong.push((format!("capsule.{key}"), error)),
+            }
+        }
+        let none = [("capsule.max_mib", capsule.max_mib), ("capsule.build_timeout", capsule.build_timeout)];
+        for (key, error) in wrong {
+            self.say(&key, error.to_string());
+        }
+        for (key, _) in none.into_iter().filter(|(_, value)| *value == 0) {
+            self.say(key, "must be at least 1".to_owned());
         }
     }
 

@@ -9,6 +9,7 @@ use edgecoder_inference::{RemoteConfig, RemoteEngine};
 use edgecoder_net::{HttpWorkSource, Signer};
 use edgecoder_sandbox::{Mode, Sandbox};
 use edgecoder_store::BlobDir;
+use edgecoder_worker::capsule::{CapsuleShelf, Capsules};
 use edgecoder_worker::{Config, Deps, Worker};
 use edgecoder_workspace::Trees;
 use tokio_util::sync::CancellationToken;
@@ -81,7 +82,16 @@ pub(crate) async fn work(
         shared_blobs: own,
     };
     let trees = Trees::new(context.data.cache().join("trees"))?;
-    let deps = Deps { source: Arc::new(source), engine: Arc::new(engine), sandbox, trees, blobs, clock: now };
+    let (source, engine) = (Arc::new(source), Arc::new(engine));
+    // Only a sandbox with a root of its own can show them.
+    let capsules = match (settings.capsule.enabled, sandbox.mode()) {
+        (true, Mode::Process) => {
+            let shelf = CapsuleShelf::open(settings.capsule.dir(&context.data));
+            Some(Capsules::new(shelf.map_err(|error| Error::Role(crate::error::chain(&error)))?))
+        }
+        (false, _) | (true, Mode::Docker | Mode::None) => None,
+    };
+    let deps = Deps { source, engine, sandbox, trees, capsules, blobs, clock: now };
     Worker::build(config, deps).run(shutdown).await.map_err(|error| Error::Role(error.to_string()))
 }
 

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise, in shared functions too")]
 
 mod bad_input;
+mod capsules;
 mod chaos;
 mod full_house;
 mod ide;
+mod launch;
 mod models;
 mod rig;
 

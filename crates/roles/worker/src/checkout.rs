@@ -8,8 +8,10 @@ use edgecoder_protocol::Assignment;
 use edgecoder_sandbox::JobFile;
 use edgecoder_workspace::{Tree, patch};
 use futures::stream::{self, TryStreamExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::Deps;
+use crate::capsule::{Furnishing, On};
 use crate::error::{Error, blocking, disk};
 
 /// Blobs fetched at once from a coordinator on another machine.
@@ -26,10 +28,16 @@ pub(crate) struct Checkout {
     pub(crate) original: Arc<Manifest>,
     /// The patches beneath, as one against the snapshot.
     pub(crate) beneath: Patch,
+    /// The capsules that its runs are shown.
+    pub(crate) furnishing: Furnishing,
 }
 
 impl Checkout {
-    pub(crate) async fn lay_out(deps: &Deps, assignment: &Assignment) -> Result<Self, Error> {
+    pub(crate) async fn lay_out(
+        deps: &Deps,
+        assignment: &Assignment,
+        stop: &CancellationToken,
+    ) -> Result<Self, Error> {
         let snapshot = assignment.snapshot.ok_or(Error::Assignment("it has no snapshot"))?;
         fetch(deps, &[snapshot]).await?;
         fetch(deps, &assignment.base).await?;
@@ -56,7 +64,12 @@ impl Checkout {
             Ok((tree, manifest))
         })
         .await?;
-        Ok(Self { tree: Arc::new(tree), manifest: Arc::new(manifest), original: Arc::new(original), beneath })
+        let (tree, manifest, original) = (Arc::new(tree), Arc::new(manifest), Arc::new(original));
+        // By the tree that is worked on: where patches beneath change lock files, another capsule is right.
+        let (verifier, min_level) = (assignment.verifier.as_ref(), assignment.min_level);
+        let on = On { manifest: &manifest, tree: tree.path(), verifier, min_level };
+        let furnishing = Furnishing::choose(deps, on, stop).await?;
+        Ok(Self { tree, manifest, original, beneath, furnishing })
     }
 
     /// The files of a patch as the sandbox lays them over the tree.

@@ -34,8 +34,8 @@ impl CodeAttempt<'_> {
         self.beat.phase("preparing");
         let engine = self.deps.engine.capabilities().await?;
         let brief = self.brief(&engine);
-        let checkout = Checkout::lay_out(self.deps, self.assignment).await?;
-        let (mut agent, mut journal, pending) = self.open(&brief, &engine).await?;
+        let checkout = Checkout::lay_out(self.deps, self.assignment, self.stop).await?;
+        let (mut agent, mut journal, pending) = self.open(&brief, &engine, &checkout).await?;
         let deadline = Instant::now() + Duration::from_millis(self.assignment.limits.wall_ms);
         let mut sandbox = Usage::default();
         let mut confinement = None;
@@ -96,6 +96,7 @@ impl CodeAttempt<'_> {
         &self,
         brief: &Brief,
         engine: &Capabilities,
+        checkout: &Checkout,
     ) -> Result<(Agent, Journal, Option<Step>), Error> {
         let (folder, brief, now) = (self.config.journals.clone(), brief.clone(), (self.deps.clock)());
         let start = Start {
@@ -108,6 +109,7 @@ impl CodeAttempt<'_> {
             model: engine.model.clone(),
             model_hash: engine.model_hash,
             engine: engine.engine.clone(),
+            capsules: checkout.furnishing.capsules.clone(),
             brief: brief.clone(),
         };
         let epoch = self.assignment.epoch;

@@ -9,6 +9,8 @@ use edgecoder_protocol::WorkSource;
 use edgecoder_sandbox::Sandbox;
 use edgecoder_workspace::Trees;
 
+use crate::capsule::Capsules;
+
 /// Settings of the loop.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -49,6 +51,8 @@ pub struct Deps {
     pub sandbox: Sandbox,
     /// What lays snapshots out.
     pub trees: Trees,
+    /// Capsules that attempts may be shown; none: tool chains of the host alone.
+    pub capsules: Option<Capsules>,
     /// Where big objects are kept here.
     pub blobs: Arc<dyn Blobs>,
     /// The time.

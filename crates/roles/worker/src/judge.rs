@@ -42,7 +42,7 @@ struct Trial {
 impl Judge<'_> {
     pub(crate) async fn run(&self) -> Result<Report, Error> {
         self.beat.phase("verifying");
-        let checkout = Checkout::lay_out(self.deps, self.assignment).await?;
+        let checkout = Checkout::lay_out(self.deps, self.assignment, self.stop).await?;
         let candidate = match self.candidate(&checkout).await? {
             Ok(candidate) => candidate,
             Err(rejections) => return Ok(refused(rejections)),
@@ -117,7 +117,9 @@ impl Judge<'_> {
         let report =
             perform::run(self.deps, checkout, patch, verifier, self.assignment.min_level, self.stop).await?;
         let output = format!("{}{}", report.stdout.text(), report.stderr.text());
-        trial.log = format!("$ {}\n{output}\n[{}]\n", verifier.command, perform::exit_words(report.exit));
+        let capsules = checkout.furnishing.line();
+        trial.log =
+            format!("{capsules}$ {}\n{output}\n[{}]\n", verifier.command, perform::exit_words(report.exit));
         trial.tests = test_report::counts(&output)
             .map(|counts| TestCounts { passed: counts.passed, failed: counts.failed });
         trial.count(&report);
@@ -154,6 +156,7 @@ impl Judge<'_> {
         job.files.push(JobFile { path: hidden.path.clone(), content: Some(content), executable: true });
         let timeout = hidden.verifier.timeout();
         job.limits = Limits { wall: timeout, cpu: timeout * 4, ..Limits::default() };
+        checkout.furnishing.furnish(&mut job);
         let report = perform::execute(self.deps, job, self.assignment.min_level, self.stop).await?;
         trial.count(&report);
         match report.exit {

@@ -14,6 +14,7 @@
 
 mod answer;
 mod attempt;
+pub mod capsule;
 mod checkout;
 mod code;
 mod config;

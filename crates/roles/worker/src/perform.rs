@@ -208,6 +208,7 @@ pub(crate) async fn run(
     let mut job = Job::new(checkout.tree.path(), verifier.command.clone());
     job.files = checkout.files(patch);
     job.limits = Limits { wall: verifier.timeout(), cpu: verifier.timeout() * 4, ..Limits::default() };
+    checkout.furnishing.furnish(&mut job);
     execute(deps, job, min_level, stop).await
 }
 

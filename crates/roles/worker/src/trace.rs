@@ -56,6 +56,9 @@ pub struct Start {
     pub model_hash: Option<BlobHash>,
     /// The engine.
     pub engine: String,
+    /// The capsules that its executions were shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capsules: Vec<BlobHash>,
     /// What the agent was told.
     pub brief: Brief,
 }

@@ -13,6 +13,10 @@ const STEPS: u32 = 1;
 /// Where package tools keep what the capsule is not to hold.
 const SCRATCH: &str = "/tmp/home";
 
+/// Whom the machine trusts, the tools trust too: some bring a list of their own, which lacks a company's authority.
+const TRUST: &str = "certs=/etc/ssl/certs/ca-certificates.crt\nif [ -e $certs ]; then export PIP_CERT=$certs \
+                     REQUESTS_CA_BUNDLE=$certs SSL_CERT_FILE=$certs NODE_EXTRA_CA_CERTS=$certs; fi\n";
+
 /// A file that decides what comes out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,7 +137,7 @@ impl Recipe {
                 url = sources.maven_repository,
             ),
         };
-        format!("set -e\nmkdir -p {SCRATCH} {mount}\n{steps}")
+        format!("set -e\n{TRUST}mkdir -p {SCRATCH} {mount}\n{steps}")
     }
 
     /// Bytes of Python that do not depend on the day: compiled by content, and all at once.

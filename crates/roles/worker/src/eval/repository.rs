@@ -13,6 +13,7 @@ use edgecoder_workspace::snapshot::{FreezeOptions, freeze};
 use tokio_util::sync::CancellationToken;
 
 use super::{Evaluation, Sample, Source, failed};
+use crate::capsule::Furnishing;
 use crate::checkout::Checkout;
 use crate::error::{Error, blocking};
 use crate::perform;
@@ -96,6 +97,7 @@ impl Evaluation {
                 manifest: Arc::clone(&manifest),
                 original: manifest,
                 beneath: Patch::default(),
+                furnishing: Furnishing::default(),
             })
         })
         .await

@@ -17,6 +17,7 @@ use edgecoder_protocol::api::tasks::{SubmitTask, TaskView};
 use edgecoder_protocol::work::HiddenVerifier;
 use edgecoder_sandbox::{Fault, Sandbox};
 use edgecoder_store::{BlobDir, Location, Store};
+use edgecoder_worker::capsule::{CapsuleShelf, Capsules};
 use edgecoder_worker::{Config, Deps, Worker};
 use edgecoder_workspace::Trees;
 use tokio::task::JoinSet;
@@ -116,10 +117,15 @@ impl Rig {
             engine,
             sandbox: Sandbox::new(sandbox).unwrap().with_faults(self.faults.clone()),
             trees: Trees::new(self.folder.path().join("trees")).unwrap(),
+            capsules: Some(Capsules::new(self.shelf())),
             blobs: Arc::new(self.blobs.clone()),
             clock,
         };
         Worker::build(config, deps)
+    }
+
+    pub(crate) fn shelf(&self) -> CapsuleShelf {
+        CapsuleShelf::open(self.folder.path().join("capsules")).unwrap()
     }
 
     pub(crate) fn journals(&self) -> PathBuf {
