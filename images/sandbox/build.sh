@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds the images of the sandbox's Docker mode from Debian packages: no registry is asked for anything.
 #
-#   images/sandbox/build.sh [python] [node]
+#   images/sandbox/build.sh [python] [node]        # or, without sources: edgecoder sandbox images build
 #
 # Each is a minimal Debian, the packages of its list here, and `edgecoder-box`, the first process of every container,
 # linked statically so that it runs in any image. Needs debootstrap, a running dockerd and root (or sudo).
-# DEBIAN_SUITE, DEBIAN_MIRROR and DOCKER_HOST may be set. Prints the identity of each image, which is what the
-# setting `sandbox.docker.images` may name to pin it.
+# DEBIAN_SUITE, DEBIAN_MIRROR and DOCKER_HOST may be set, and EDGECODER_BOX to a static box that is built already. Prints the identity of each image, which is what the
+# setting `sandbox.docker_image` may name to pin it.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,7 +20,8 @@ as_root=()
 
 fail() { echo "sandbox-images: $*" >&2; exit 1; }
 
-for program in debootstrap docker cargo; do
+given=${EDGECODER_BOX:-}
+for program in debootstrap docker; do
   command -v "$program" >/dev/null || [ -x "/usr/sbin/$program" ] || fail "needs $program (Debian: apt install debootstrap docker.io)"
 done
 docker version >/dev/null 2>&1 || fail "no dockerd answers at ${DOCKER_HOST:-unix:///var/run/docker.sock}"
@@ -28,8 +29,17 @@ docker version >/dev/null 2>&1 || fail "no dockerd answers at ${DOCKER_HOST:-uni
 scratch=$(mktemp -d)
 trap '"${as_root[@]}" rm -rf --one-file-system "$scratch"' EXIT
 
+is_static() { ldd "$1" 2>&1 | grep -q 'statically linked\|not a dynamic'; }
+
 build_box() {
   local target
+  if [ -n "$given" ] && is_static "$given"; then
+    echo "==> taking $given" >&2
+    cp "$given" "$scratch/edgecoder-box"
+    return
+  fi
+  [ -f "$root/Cargo.toml" ] && command -v cargo >/dev/null \
+    || fail "needs a static edgecoder-box beside edgecoder; in a checkout of the sources, make sandbox-images builds it"
   target=$(rustc -vV | sed -n 's/^host: //p')
   echo "==> building edgecoder-box, static" >&2
   # A target of its own keeps the flags from build scripts, and this build from the usual one.
@@ -37,7 +47,7 @@ build_box() {
     --release --target "$target" --target-dir "${CARGO_TARGET_DIR:-$root/target}/box" \
     -p edgecoder-sandbox --bin edgecoder-box
   cp "${CARGO_TARGET_DIR:-$root/target}/box/$target/release/edgecoder-box" "$scratch/edgecoder-box"
-  ldd "$scratch/edgecoder-box" 2>&1 | grep -q 'statically linked\|not a dynamic' || fail "edgecoder-box is not static"
+  is_static "$scratch/edgecoder-box" || fail "edgecoder-box is not static"
 }
 
 # By apt, which unlike debootstrap knows alternatives; with this machine's way to the network.

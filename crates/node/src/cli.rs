@@ -16,6 +16,7 @@ mod model;
 mod progress;
 mod render;
 mod replay;
+mod sandbox;
 mod session;
 mod settings;
 mod status;
@@ -94,6 +95,9 @@ pub(crate) enum Command {
     Acp,
     /// Offer the running node's queue to an agent, as an MCP server over standard streams
     Mcp,
+    /// Show what confines executions here, and look after the images of mode `docker`
+    #[command(subcommand)]
+    Sandbox(sandbox::SandboxCommand),
     /// Decide about a proven patch
     Review(ReviewArgs),
     /// Put a task's proven patch into a working directory
@@ -415,6 +419,7 @@ pub(crate) async fn run(cli: Cli, env: Env) -> Result<Exit, Error> {
         Command::Acp => acp::run(context(&plain)?).await,
         Command::Launch(args) => launch::run(&context(&plain)?, &args),
         Command::Mcp => mcp::run(&context(&plain)?).await,
+        Command::Sandbox(command) => sandbox::run(&context(&plain)?, command).await,
         Command::Review(args) => tasks::review(&context(&plain)?, args).await,
         Command::Apply(args) => apply::run(&context(&plain)?, args).await,
         Command::Replay(args) => replay::run(out, &args),

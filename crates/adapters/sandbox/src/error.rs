@@ -22,7 +22,7 @@ pub enum Error {
     /// The image of mode `docker` is not there; it is never fetched.
     #[error(
         "the sandbox image {image} is not on this machine and is never fetched without you; build it with \
-         `make sandbox-images`, or load one you trust and name it in `sandbox.docker_image`"
+         `edgecoder sandbox images build`, or load one you trust and name it in `sandbox.docker_image`"
     )]
     ImageMissing {
         /// As it was asked for.

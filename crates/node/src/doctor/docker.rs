@@ -62,7 +62,7 @@ fn graded(seen: &edgecoder_sandbox::docker::Seen, chosen: Option<&str>) -> Findi
         return Finding::weak(
             "docker",
             found,
-            "build the images with `make sandbox-images`; they are never fetched",
+            "build the images with `edgecoder sandbox images build`; they are never fetched",
         );
     }
     if is_open(runtime) {

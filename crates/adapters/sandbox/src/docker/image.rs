@@ -9,7 +9,7 @@ use bollard::models::ImageInspect;
 use super::{PROTOCOL, asking};
 use crate::error::Error;
 
-/// The images `make sandbox-images` builds, each with the files at the top of a tree that ask for it. The first that
+/// The images this project builds, each with the files at the top of a tree that ask for it. The first that
 /// fits is taken, else the first of all.
 pub const IMAGES: &[(&str, &[&str])] = &[
     (
@@ -40,7 +40,7 @@ pub(super) async fn resolve(client: &Client, image: &str) -> Result<String, Erro
     };
     speaks(&found).map_err(|why| Error::Unavailable {
         reason: format!("the image {image} {why}"),
-        fix: "build it anew with `make sandbox-images`, or put edgecoder-box into your own",
+        fix: "build it anew with `edgecoder sandbox images build`, or put edgecoder-box into your own",
     })
 }
 
