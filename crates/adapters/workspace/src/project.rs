@@ -148,6 +148,25 @@ impl Project {
         Ok(self.listing()?.files)
     }
 
+    /// Why a file looks like a secret as it is now, if it is there and does.
+    pub fn secret(&self, path: &str) -> Option<&'static str> {
+        let found = self.root.read(Path::new(path), limits::MAX_FILE_BYTES).ok()?;
+        match found {
+            Found::File { bytes, .. } => self.secrets.find(path, &bytes),
+            Found::TooLarge(_) | Found::NotRegular | Found::Missing => self.secrets.find(path, b""),
+        }
+    }
+
+    /// Why a diff in git's form shows what looks like a secret, if it does: by the names of its files, or by what stands
+    /// in it.
+    pub fn secret_in_diff(&self, diff: &str) -> Option<&'static str> {
+        let named = diff.lines().filter_map(|line| {
+            let path = line.strip_prefix("+++ b/").or_else(|| line.strip_prefix("--- a/"))?;
+            self.secrets.find(path.trim_end(), b"")
+        });
+        named.chain(self.secrets.find("diff", diff.as_bytes())).next()
+    }
+
     fn listing(&self) -> Result<Listing, Error> {
         walk(&self.root, &FreezeOptions::default())
     }

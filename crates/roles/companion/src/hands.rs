@@ -161,7 +161,7 @@ impl Hands {
             Asked::GitStatus {} => Ok(git::status()),
             Asked::GitDiff { reference, path } => self.git_diff(reference, path),
             Asked::GitLog { count, reference } => Ok(git::log(count, reference)),
-            Asked::GitCommit { message, files } => self.git_commit(message, files),
+            Asked::GitCommit { message, files } => self.git_commit(message, files).await,
             Asked::GitBranch { name } => {
                 let title = format!("git branch {}: make it here and switch to it", shown::line(&name));
                 Ok(Prepared::of(class, title, Deed::Branch { name }))

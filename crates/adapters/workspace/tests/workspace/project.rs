@@ -103,6 +103,13 @@ fn secrets_are_named_and_what_is_withheld_is_not_read() {
     let query = Query { pattern: "sesame".into(), below: String::new(), include: None, max_hits: 9 };
     let sought = project.search(&query).unwrap();
     assert_eq!((sought.hits.len(), sought.secrets), (1, 1));
+    assert_eq!((project.secret(".env").is_some(), project.secret("a.txt")), (true, None));
+    let diff = |path: &str| {
+        format!("diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n-a\n+b\n")
+    };
+    assert!(
+        project.secret_in_diff(&diff(".env")).is_some() && project.secret_in_diff(&diff("a.txt")).is_none()
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use edgecoder_agent::session::{ApprovalClass, shown};
 use edgecoder_sandbox::{Artefact, Exit, Job, Limits, Report};
+use edgecoder_workspace::Project;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,7 @@ macro_rules! script {
 }
 
 const STATUS: &str = script!("g status --short --branch");
+const CHANGED: &str = script!("g status --porcelain -z --no-renames --untracked-files=all");
 const DIFF: &str =
     script!("g diff --no-ext-diff --no-textconv ${REF:+\"$REF\"} -- ${ABOUT_PATH:+\"$ABOUT_PATH\"}");
 const LOG: &str =
@@ -56,14 +58,9 @@ set -e
 branch=$(g symbolic-ref -q HEAD) || { echo "no branch is checked out" >&2; exit 3; }
 old=$(g rev-parse -q --verify HEAD || true)
 printf '%s' "$MESSAGE" >/tmp/.edgecoder-message
-if [ -n "$FILES" ]; then
-    printf '%s\n' "$FILES" >/tmp/.edgecoder-paths
-    g add --pathspec-from-file=/tmp/.edgecoder-paths
-    g commit -q --no-verify -F /tmp/.edgecoder-message --only --pathspec-from-file=/tmp/.edgecoder-paths
-else
-    g add -A
-    g commit -q --no-verify -F /tmp/.edgecoder-message
-fi
+printf '%s\n' "$FILES" >/tmp/.edgecoder-paths
+g add --pathspec-from-file=/tmp/.edgecoder-paths
+g commit -q --no-verify -F /tmp/.edgecoder-message --only --pathspec-from-file=/tmp/.edgecoder-paths
 new=$(g rev-parse HEAD)
 mkdir .edgecoder-out
 { echo "$new"; [ -z "$old" ] || echo "^$old"; } | g pack-objects -q --revs --stdout >.edgecoder-out/pack
@@ -97,17 +94,43 @@ impl Hands {
         Ok(Prepared::of(ApprovalClass::Read, "git diff", Deed::Look { script: DIFF, about }))
     }
 
-    pub(super) fn git_commit(&self, message: String, files: Vec<String>) -> Result<Prepared, String> {
+    pub(super) async fn git_commit(&self, message: String, files: Vec<String>) -> Result<Prepared, String> {
         let mut paths: Vec<String> = files.iter().map(|file| self.path(file)).collect::<Result<_, _>>()?;
-        if paths.iter().any(String::is_empty) {
-            paths.clear();
+        if paths.is_empty() || paths.iter().any(String::is_empty) {
+            // What is approved is a list of names, never "whatever there will be".
+            paths = self.changed().await?;
+        }
+        let asked = paths.clone();
+        let look = move |project: &Project| {
+            Ok(asked.into_iter().find_map(|path| project.secret(&path).map(|why| (path, why))))
+        };
+        if let Some((path, why)) = self.with_project(look).await? {
+            return Err(format!("{} looks like a secret ({why}): it is not committed", shown::line(&path)));
         }
         if message.trim().is_empty() || message.contains('\0') || message.chars().count() > MESSAGE_CHARS {
             return Err("a commit needs a message of reasonable length".to_owned());
         }
-        let what = if paths.is_empty() { "all changes".to_owned() } else { paths.join(", ") };
-        let title = format!("git commit {}: {}", shown::line(&what), shown::line(&message));
+        let title = format!("git commit {}: {}", shown::line(&paths.join(", ")), shown::line(&message));
         Ok(Prepared::of(ApprovalClass::Write, title, Deed::Commit { message, files: paths }))
+    }
+
+    /// Every path that differs from the commit that is checked out.
+    async fn changed(&self) -> Result<Vec<String>, String> {
+        let report = self.confined(CHANGED, Variables::new(), Vec::new(), &CancellationToken::new()).await?;
+        if report.exit != Exit::Code(0) || report.stdout.truncated() {
+            return Err("git cannot tell what changed: name the files to commit".to_owned());
+        }
+        let said = report.stdout.text();
+        let paths: Vec<String> = said
+            .split('\0')
+            .filter_map(|entry| entry.get(3..))
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if paths.is_empty() {
+            return Err("there is nothing to commit".to_owned());
+        }
+        Ok(paths)
     }
 
     /// Git in the sandbox on the project itself, below a layer that is thrown away.
@@ -121,6 +144,9 @@ impl Hands {
         let said = report.stdout.text();
         if report.exit != Exit::Code(0) {
             return Err(format!("git: {}", shown::clipped(report.stderr.text().trim(), SHOWN_CHARS)));
+        }
+        if let Some(why) = self.project.secret_in_diff(&said) {
+            return Err(format!("it shows what looks like a secret ({why}): name one file that does not"));
         }
         Ok(if said.trim().is_empty() { "(nothing)".to_owned() } else { shown::clipped(&said, SHOWN_CHARS) })
     }

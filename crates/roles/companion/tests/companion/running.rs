@@ -150,6 +150,31 @@ async fn a_commit_is_made_of_the_files_named_and_the_rest_stays() {
     assert_eq!(rig.git(&["status", "--short"]), "");
     assert_eq!(rig.git(&["fsck", "--strict"]), "");
     assert_eq!(rig.git(&["show", "--name-status", "--format=", "HEAD"]), "M\tb.txt\nD\tgone.txt\nA\tnew.txt");
+    assert!(
+        all.actions()[0].1.starts_with("git commit b.txt, gone.txt, new.txt: all"),
+        "{:?}",
+        all.actions()
+    );
+    let nothing = rig.chat(commit(json!({"message": "again"})), true).await;
+    assert!(nothing.results()[0].as_ref().unwrap_err().contains("nothing to commit"));
+}
+
+#[tokio::test]
+async fn secrets_are_neither_committed_nor_shown_in_a_diff() {
+    let rig = rig(&[("a.txt", "one\n"), (".env", "TOKEN=old\n")]);
+    rig.repository();
+    std::fs::write(rig.project().join(".env"), "TOKEN=sesame\n").unwrap();
+    let diff = rig.chat([Line::Calls("git_diff", json!({}))], true).await;
+    assert!(diff.results()[0].as_ref().unwrap_err().contains("looks like a secret"), "{:?}", diff.results());
+    for arguments in [json!({"message": "m"}), json!({"message": "m", "files": [".env"]})] {
+        let commit = rig.chat([Line::Calls("git_commit", arguments)], true).await;
+        assert!(
+            commit.results()[0].as_ref().unwrap_err().contains("is not committed"),
+            "{:?}",
+            commit.results()
+        );
+    }
+    assert_eq!(rig.git(&["log", "--format=%s"]), "first");
 }
 
 #[tokio::test]
