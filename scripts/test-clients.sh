@@ -28,17 +28,26 @@ python_packages() {
 node_packages() {
     have npm || { say "no npm: its client is skipped"; return 0; }
     cmp -s tests/clients/package.json "$clients/node/package.json" && [ -d "$clients/node/node_modules" ] && return 0
-    say "installing the openai package of npm"
+    say "installing the packages of npm"
     mkdir -p "$clients/node"
     cp tests/clients/package.json "$clients/node/"
-    (cd "$clients/node" && npm install --silent --no-audit --no-fund) || say "not installed: openai (npm)"
+    (cd "$clients/node" && npm install --silent --no-audit --no-fund) || say "not installed: those of npm"
 }
 
 python_packages venv requirements.txt
 python_packages litellm requirements-litellm.txt
 python_packages mini requirements-mini.txt
 python_packages aider requirements-aider.txt
+python_packages mcp requirements-mcp.txt
+python_packages schemathesis requirements-schemathesis.txt
+python_packages acp requirements-acp.txt
 node_packages
+say "building the client of crates.io"
+cargo build --locked --quiet --manifest-path tests/clients/acp-rust/Cargo.toml --target-dir "$clients/acp-rust" ||
+    say "not built: tests/clients/acp-rust"
 say "building the node"
 cargo build --locked --bin edgecoder --bin edgecoder-jail
-exec python3 tests/clients/run.py --program "$target/debug/edgecoder" --clients "$clients" "$@"
+python3 tests/clients/run.py --program "$target/debug/edgecoder" --clients "$clients" "$@"
+# A run of some clients only is a look, and this takes minutes.
+[ $# -gt 0 ] || python3 tests/clients/generated_requests.py --program "$target/debug/edgecoder" \
+    --schemathesis "$clients/schemathesis/bin/schemathesis"

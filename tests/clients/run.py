@@ -11,12 +11,18 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-STEPS = ("plain", "streamed", "cancelled", "tools", "error")
+STEPS = ("plain", "streamed", "cancelled", "tools", "error", "resumed")
 # Name, how it is started (given the folder of the installed clients), and what must be there for it.
 CLIENTS = {
+    "README": (lambda at: [sys.executable, "readme.py"], lambda at: shutil.which("curl")),
     "curl": (lambda at: [sys.executable, "curl_cli.py"], lambda at: shutil.which("curl")),
     "openai (PyPI)": (lambda at: [python(at), "openai_pypi.py"], lambda at: package(at, "openai")),
     "openai (npm)": (lambda at: ["node", at / "node" / "openai_npm.mjs"], lambda at: (at / "node/node_modules/openai").is_dir()),
+    "mcp (PyPI)": (lambda at: [python(at, "mcp"), "mcp_pypi.py"], lambda at: package(at, "mcp", "mcp")),
+    "mcp (npm)": (
+        lambda at: ["node", at / "node" / "mcp_npm.mjs"],
+        lambda at: (at / "node/node_modules/@modelcontextprotocol/sdk").is_dir(),
+    ),
     "anthropic (PyPI)": (lambda at: [python(at), "anthropic_pypi.py"], lambda at: package(at, "anthropic")),
     "ollama (PyPI)": (lambda at: [python(at), "ollama_pypi.py"], lambda at: package(at, "ollama")),
     "litellm (PyPI)": (lambda at: [python(at, "litellm"), "litellm_pypi.py"], lambda at: package(at, "litellm", "litellm")),
@@ -24,6 +30,12 @@ CLIENTS = {
     "mini-swe-agent (PyPI)": (
         lambda at: [python(at, "mini"), "mini_swe_agent_pypi.py"],
         lambda at: package(at, "minisweagent", "mini"),
+    ),
+    "acp (crate)": (lambda at: [at / "acp-rust/debug/acp-scenario"], lambda at: (at / "acp-rust/debug/acp-scenario").is_file()),
+    "acp (PyPI)": (lambda at: [python(at, "acp"), "acp_pypi.py"], lambda at: package(at, "acp", "acp")),
+    "acp (npm)": (
+        lambda at: ["node", at / "node" / "acp_npm.mjs"],
+        lambda at: (at / "node/node_modules/@agentclientprotocol/sdk").is_dir(),
     ),
 }
 
@@ -37,14 +49,16 @@ def package(at, name, venv="venv"):
 
 
 class Node:
-    """A node with the roles inference and ide, in a folder of its own."""
+    """A node with the roles that editors and agents need, in a folder of its own."""
 
     def __init__(self, program, folder, settings):
         folder.mkdir()
         (folder / "edgecoder.toml").write_text(
-            f'[node]\nroles = ["inference", "ide"]\n[ide]\nport = 0\n[inference]\nport = 0\n{settings}'
+            f'[node]\nroles = ["coordinator", "inference", "ide", "worker"]\n[coordinator]\nport = 0\n'
+            f"[ide]\nport = 0\n[inference]\nport = 0\n{settings}"
         )
-        environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "EDGECODER_DATA_DIR": str(folder / "data")}
+        self.data = folder / "data"
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "EDGECODER_DATA_DIR": str(self.data)}
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
             [program, "up"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True
@@ -81,7 +95,7 @@ def main():
         try:
             for name, (command, installed) in CLIENTS.items():
                 if options.only in name:
-                    failed |= run(name, command, installed, clients, nodes, place, options.strict)
+                    failed |= run(name, command, installed, clients, nodes, place, program, options.strict)
         finally:
             for node in nodes:
                 node.stop()
@@ -89,19 +103,23 @@ def main():
     return 1 if failed else 0
 
 
-def run(name, command, installed, clients, nodes, place, strict):
+def run(name, command, installed, clients, nodes, place, program, strict):
     """Whether the client failed."""
     if not installed(clients):
         print(f"{name:24} skipped: not installed below {clients} (make test-clients installs it)", flush=True)
         return strict
-    if name == "openai (npm)":
+    if name.endswith("(npm)"):
         # Node looks for packages beside the script.
-        shutil.copy(HERE / "scenarios" / "openai_npm.mjs", clients / "node")
+        shutil.copy(HERE / "scenarios" / f"{name.split()[0]}_npm.mjs", clients / "node")
     tiny, scripted = nodes
     environment = {
         **os.environ,
         "EDGECODER_TINY_URL": tiny.url,
         "EDGECODER_SCRIPTED_URL": scripted.url,
+        "EDGECODER_TINY_DATA": str(tiny.data),
+        "EDGECODER_SCRIPTED_DATA": str(scripted.data),
+        "EDGECODER_PROGRAM": str(program),
+        "EDGECODER_EXAMPLES": str(HERE.parent.parent / "examples"),
         "HOME": str(place),
         "PYTHONPATH": str(HERE / "scenarios"),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -116,7 +134,7 @@ def run(name, command, installed, clients, nodes, place, strict):
     except (IndexError, ValueError):
         outcome = {"plain": (done.stderr or done.stdout or "it said nothing").strip().splitlines()[-1][:200]}
     failed = done.returncode != 0
-    said = [f"{step} {outcome.get(step, '-')}" for step in STEPS]
+    said = [f"{step} {outcome[step]}" for step in STEPS if step in outcome]
     print(f"{name:24} {' · '.join(said)}", flush=True)
     if failed:
         print(done.stderr[-3000:], file=sys.stderr, flush=True)
