@@ -39,6 +39,10 @@ struct Options {
     /// Answers of each stream in one run
     #[arg(long, default_value_t = 10)]
     answers: usize,
+    /// Let all streams begin in the same moment, and so stay in step: the worst case. Otherwise they begin spread over
+    /// the time of one answer, as those of people do
+    #[arg(long)]
+    together: bool,
     /// Streams that wait for an engine that says nothing, for the memory they cost
     #[arg(long, default_value_t = 1000)]
     idle: usize,
@@ -73,8 +77,10 @@ async fn main() -> anyhow::Result<()> {
         let mut base: Option<(Figures, Figures)> = None;
         for target in &targets {
             // Connections, caches and estimates come first.
-            load(target, options.streams, 1).await?;
-            let took = load(target, options.streams, options.answers).await?;
+            let warm = load(target, options.streams, 1, Duration::ZERO).await?;
+            let whole = warm.iter().map(|took| took.whole).min().unwrap_or_default();
+            let spread = if options.together { Duration::ZERO } else { whole };
+            let took = load(target, options.streams, options.answers, spread).await?;
             let first = Figures::of(took.iter().map(|took| took.first));
             let whole = Figures::of(took.iter().map(|took| took.whole));
             let (base_first, base_whole) = *base.get_or_insert((first, whole));
@@ -119,12 +125,19 @@ impl Figures {
     }
 }
 
-/// So many streams at a time, each with so many answers over one connection.
-async fn load(target: &Target, streams: usize, answers: usize) -> anyhow::Result<Vec<Took>> {
+/// So many streams at a time, each with so many answers over one connection; their beginnings are spread over a time.
+async fn load(
+    target: &Target,
+    streams: usize,
+    answers: usize,
+    spread: Duration,
+) -> anyhow::Result<Vec<Took>> {
     let mut running = JoinSet::new();
-    for _ in 0..streams {
+    for number in 0..streams {
         let target = target.clone();
+        let wait = spread.mul_f64(number as f64 / streams.max(1) as f64);
         running.spawn(async move {
+            tokio::time::sleep(wait).await;
             let mut client = Client::connect(&target).await?;
             let mut took = Vec::with_capacity(answers);
             for _ in 0..answers {

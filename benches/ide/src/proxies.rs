@@ -65,6 +65,9 @@ impl Proxy {
             .args(["--host", "127.0.0.1", "--port", &address.port().to_string(), "--config"])
             .arg(&place)
             .current_dir(folder)
+            // It neither starts without a key on loopback nor without asking the network for prices, unless told so.
+            .env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true")
+            .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)

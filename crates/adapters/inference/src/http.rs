@@ -15,6 +15,8 @@ use crate::{Error, Event, EventStream, Finish, TokenUsage};
 
 /// A server that does not take the connection by then is not there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long the end of a body is waited for after the end of its answer: servers send both in one breath.
+const LINGER: Duration = Duration::from_millis(20);
 /// Longest body of an answer that is not a stream.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// How much of a server's error text is passed on.
@@ -203,12 +205,21 @@ pub(crate) fn events(
     futures::stream::unfold(relay, |mut relay| async move {
         let event = relay.next().await?;
         relay.over = matches!(event, Ok(Event::Done { .. }) | Err(_));
+        if relay.over && event.is_ok() && !relay.cancel.is_cancelled() {
+            relay.hear_out().await;
+        }
         Some((event, relay))
     })
     .boxed()
 }
 
 impl<P: Parser> Relay<P> {
+    /// Hears the body to its end: only then may the next request have the connection.
+    async fn hear_out(&mut self) {
+        let rest = async { while self.chunks.next().await.is_some_and(|chunk| chunk.is_ok()) {} };
+        let _talks_on = tokio::time::timeout(LINGER, rest).await;
+    }
+
     async fn next(&mut self) -> Option<Result<Event, Error>> {
         while !self.over {
             if self.cancel.is_cancelled() {
@@ -262,4 +273,47 @@ fn unreachable(error: &reqwest::Error) -> Error {
         cause = below;
     }
     Error::Unreachable { reason: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// Any chunk is a whole answer.
+    struct AtOnce;
+
+    impl Parser for AtOnce {
+        fn push(&mut self, _: &[u8], out: &mut VecDeque<Result<Event, Error>>) {
+            out.push_back(Ok(Event::Done { finish: Finish::Stop, usage: TokenUsage::default() }));
+        }
+
+        fn end(&mut self, _: &mut VecDeque<Result<Event, Error>>) {}
+
+        fn usage(&self) -> TokenUsage {
+            TokenUsage::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_answer_the_body_is_heard_to_its_end_but_not_for_ever() {
+        let heard = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&heard);
+        let end = futures::stream::once(async move {
+            end.store(true, Ordering::Relaxed);
+            Ok(Vec::new())
+        });
+        let body = futures::stream::iter([Ok(b"answer".to_vec())]).chain(end);
+        let silence = Duration::from_secs(60);
+        let mut answer = events(body, AtOnce, CancellationToken::new(), silence);
+        assert!(matches!(answer.next().await, Some(Ok(Event::Done { .. }))));
+        assert!(heard.load(Ordering::Relaxed), "the connection cannot serve the next request");
+        let talks_on = futures::stream::iter([Ok(Vec::new())]).chain(futures::stream::pending());
+        let mut answer = events(talks_on, AtOnce, CancellationToken::new(), silence);
+        let began = tokio::time::Instant::now();
+        assert!(matches!(answer.next().await, Some(Ok(Event::Done { .. }))));
+        assert!(began.elapsed() <= LINGER + Duration::from_millis(1));
+    }
 }
