@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tinymodel import attention, form, gguf_file, judge, pack, tokens
+from tinymodel.average import average
 from tinymodel.corpus import samples
 from tinymodel.corpus_file import CHOSEN, LEARNED, Corpus
 from tinymodel.decoder import Decoder, Layout, grown
@@ -52,6 +53,16 @@ def test_signatures_are_told_from_mentions():
     assert form.signatures("Make a module with f(x) and g(y)") == [("f", "f(x)"), ("g", "g(y)")]
     assert '"Write a function twice(n: int) " text' in form.grammar(request)
     assert "part1" not in form.grammar("Write a module.")
+
+
+def test_an_average_lies_between_and_wants_whole_shares():
+    torch.manual_seed(4)
+    first, second = Decoder(SMALL).state_dict(), Decoder(SMALL).state_dict()
+    found = average([first, second], [0.6, 0.4])
+    assert torch.allclose(found["embedding.weight"], 0.6 * first["embedding.weight"] + 0.4 * second["embedding.weight"])
+    for shares in ([0.6], [0.6, 0.6]):
+        with pytest.raises(ValueError, match="add up to one"):
+            average([first, second], shares)
 
 
 def test_shrinking_is_refused():

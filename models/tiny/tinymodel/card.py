@@ -33,14 +33,15 @@ def rows(results: dict) -> list[tuple[str, str]]:
     ):
         if name in results:
             found.append((what, share(results[name])))
-    if "held_sampled" in results:
-        one = results["held_sampled"]
-        found.append(
-            (
-                f"compositions never trained on ({one['n']}), T = 0.8: pass@1 / 4 / 32",
-                " / ".join(f"{one[f'pass@{k}']:.1%}" for k in (1, 4, 32)),
+    for name in ("held_sampled", "held_all_sampled"):
+        if name in results:
+            one = results[name]
+            found.append(
+                (
+                    f"compositions never trained on ({one['n']}), T = 0.8: pass@1 / 4 / 32",
+                    " / ".join(f"{one[f'pass@{k}']:.1%}" for k in (1, 4, 32)),
+                )
             )
-        )
     if "own_failures" in results:
         one = results["own_failures"]
         found.append(
@@ -49,6 +50,13 @@ def rows(results: dict) -> list[tuple[str, str]]:
                 f"{one['repair']:.1%} / {one['fresh']:.1%} ({one['failures']} of {one['tasks']} failed)",
             )
         )
+        if "repair_of_new" in one:
+            found.append(
+                (
+                    "the same among answers that do not repeat the failed code: repair / fresh sample",
+                    f"{one['repair_of_new']:.1%} / {one['fresh_of_new']:.1%}",
+                )
+            )
     for name, what in (("split", "as they come"), ("split_constrained", "in the product's form")):
         if name in results:
             one = results[name]

@@ -90,7 +90,11 @@ class Measuring:
         return {"n": min(len(first), len(held)), "right": right}
 
     def repairs(self, tasks: list[Sample]) -> dict:
-        """The model's own failures: repairing them against asking afresh, at the same temperature."""
+        """The model's own failures: repairing them against asking afresh, at the same temperature.
+
+        An answer that repeats the failed code counts as wrong here; the product drops it and asks again, so the rates
+        among the others are told too.
+        """
         found, totals = 0, Counter()
         for sample in tasks:
             prompt = chat_ml(sample.system, sample.user)
@@ -104,10 +108,14 @@ class Measuring:
             totals["greedy_repair"] += judge.said_of(sample, greedy) is None
             totals["unchanged"] += greedy.strip() == code.strip()
             for name, asked in (("repair", repair), ("fresh", prompt)):
-                right = sum(judge.said_of(sample, judge.code_of(a)) is None for a in self._sampled(asked, REPAIRS))
+                codes = [judge.code_of(answer) for answer in self._sampled(asked, REPAIRS)]
+                right = sum(judge.said_of(sample, one) is None for one in codes)
                 totals[name] += right
+                totals[f"{name}_repeats"] += sum(one.strip() == code.strip() for one in codes)
                 totals[f"{name}_any_of_{REPAIRS}"] += right > 0
         rates = {name: round(totals[name] / (found * REPAIRS), 3) for name in ("repair", "fresh") if found}
+        for name in list(rates):
+            rates[f"{name}_of_new"] = round(totals[name] / max(1, found * REPAIRS - totals[f"{name}_repeats"]), 3)
         rest = {name: totals[name] for name in sorted(totals) if name not in ("repair", "fresh")}
         return {"tasks": len(tasks), "failures": found, **rates, **rest}
 
@@ -200,6 +208,7 @@ def main() -> None:
         "split_constrained": lambda: measuring.splits(samples_of("split", 150), constrained=True),
         "generated_faults": lambda: measuring.generated_faults(samples_of("repair", 150)),
         "held_sampled": lambda: measuring.sampled(samples_of("held", 100)),
+        "held_all_sampled": lambda: measuring.sampled(samples_of("held", 400)),
         "own_failures": lambda: measuring.repairs(samples_of("held", 300) + samples_of("allowed", 300)),
     }
     results = json.loads(given.out.read_text()) if given.out.exists() and given.only else {}
