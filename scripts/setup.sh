@@ -40,6 +40,7 @@ missing_on_debian() {
     have pkg-config || echo pkg-config
     have curl || echo curl
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
+    /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     have_postgres || echo postgresql
 }
 
