@@ -221,7 +221,7 @@ mod tests {
         );
         check(
             r#"{"id": "a", "method": "m"}"#,
-            Incoming::Request { id: json!("a"), method: method(), params: params.clone() },
+            Incoming::Request { id: json!("a"), method: method(), params },
         );
         check(
             r#"{"method": "m", "params": {"x": 1}}"#,
