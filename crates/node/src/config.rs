@@ -7,6 +7,7 @@ mod check;
 mod ide;
 mod inference;
 mod layers;
+mod mcp;
 mod models;
 mod problem;
 mod resolve;
@@ -20,6 +21,7 @@ pub(crate) use capsule::CapsuleConfig;
 pub(crate) use ide::IdeConfig;
 pub(crate) use inference::{EngineKind, InferenceConfig, LargerConfig};
 pub(crate) use layers::{Flag, SettingsFile, Sources};
+pub(crate) use mcp::{McpConfig, McpServerConfig};
 pub(crate) use models::ModelsConfig;
 pub(crate) use problem::{Origin, Problems};
 pub(crate) use resolve::{Loaded, load};
@@ -45,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) control: ControlConfig,
     /// The editors' door.
     pub(crate) ide: IdeConfig,
+    /// Servers whose tools are lent to the companion.
+    pub(crate) mcp: McpConfig,
     /// The door for people.
     pub(crate) portal: PortalConfig,
     /// The role that executes subtasks.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use edgecoder_base::Secret;
-use edgecoder_companion::NoTools;
 use edgecoder_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +14,7 @@ use crate::home::{Home, Lock, Running, Token};
 use crate::role::Role;
 use crate::roles::doors::{Door, bind};
 use crate::roles::inference::EngineRole;
-use crate::roles::{Shared, companion, coordinator, ide, inference, now, worker};
+use crate::roles::{Shared, companion, coordinator, ide, inference, mcp_servers, now, worker};
 use crate::supervise::Supervisor;
 
 /// A node whose doors are open.
@@ -120,7 +119,8 @@ impl Node {
                 Role::Control => Some(edgecoder_http::control::router(&metrics)),
                 Role::Ide => Some(match &engine {
                     Some(engine) => {
-                        let companion = companion::build(context, queue.clone(), Arc::new(NoTools))?;
+                        let companion =
+                            companion::build(context, queue.clone(), mcp_servers::lent(context)?)?;
                         let state = ide::state(context, &config.ide, shared, engine);
                         edgecoder_http::ide::router(state.with_companion(companion))
                     }

@@ -5,6 +5,7 @@ pub(crate) mod coordinator;
 pub(crate) mod doors;
 pub(crate) mod ide;
 pub(crate) mod inference;
+pub(crate) mod mcp_servers;
 pub(crate) mod task_tools;
 pub(crate) mod worker;
 

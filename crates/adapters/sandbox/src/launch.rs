@@ -70,6 +70,9 @@ pub struct LaunchSpec {
     /// Whether the run makes such a tree: its place is writable, and there is a gate.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub workshop: bool,
+    /// Whether somebody talks with the command: its output is a socket, which is its input too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spoken: bool,
     /// Bounds.
     pub limits: LaunchLimits,
     /// Artefacts to bring back; a folder ends in `/`.
@@ -149,6 +152,7 @@ impl LaunchSpec {
             masked: MASKED.iter().map(|&name| name.to_owned()).collect(),
             shown: job.shown.iter().map(Shown::to_launch).collect(),
             workshop: false,
+            spoken: false,
             limits: LaunchLimits { millicores: config.millicores, ..LaunchLimits::from(&job.limits) },
             collect: job.collect.clone(),
             min_level: job.min_level,

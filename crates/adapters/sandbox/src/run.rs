@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use edgecoder_base::Level;
+#[cfg(unix)]
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Mode};
@@ -178,6 +180,26 @@ impl Sandbox {
         let _unused = (job, workshop, cancel);
         Err(Error::Unavailable {
             reason: "a run that reaches hosts needs a gate".to_owned(),
+            fix: "set sandbox mode `process` on Linux",
+        })
+    }
+
+    /// Starts `job` as somebody to talk with: the stream is the command's input and output. The future is its end, as
+    /// of [`run`](Self::run), and must be polled; cancelling or dropping it kills the command. Only mode `process` has
+    /// such conversations, and nothing stands in for it.
+    #[cfg(unix)]
+    pub fn converse(
+        &self,
+        job: &Job,
+        cancel: CancellationToken,
+    ) -> Result<(tokio::net::UnixStream, BoxFuture<'static, Result<Report, Error>>), Error> {
+        #[cfg(target_os = "linux")]
+        if self.config.mode == Mode::Process {
+            return process::converse(self, job, cancel);
+        }
+        let _unused = (job, cancel);
+        Err(Error::Unavailable {
+            reason: "a command can be talked with in mode `process` only".to_owned(),
             fix: "set sandbox mode `process` on Linux",
         })
     }

@@ -26,6 +26,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<Problem> {
     found.engine();
     found.coordinators();
     found.capsules();
+    found.lent();
     found.problems
 }
 
@@ -108,6 +109,12 @@ impl Found<'_> {
         }
         for (key, _) in none.into_iter().filter(|(_, value)| *value == 0) {
             self.say(key, "must be at least 1".to_owned());
+        }
+    }
+
+    fn lent(&mut self) {
+        for (key, words) in self.loaded.config.mcp.problems() {
+            self.say(&key, words);
         }
     }
 

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, chdir, getrlimit, set_dumpable_behavior, setrlimit,
 };
+use rustix::stdio::{dup2_stdin, stdout};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set,
     set_capabilities, set_no_new_privs,
@@ -64,6 +65,9 @@ fn become_command(
     }
     sys::close_others(true).during("closing descriptors")?;
     sys::default_signals();
+    if spec.spoken {
+        dup2_stdin(stdout()).during("taking the conversation as input")?;
+    }
     trip(&spec.faults, Fault::Seccomp).during("installing the system call filter")?;
     filter::install()?;
     let (program, arguments) =

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
+use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -45,7 +46,7 @@ pub(super) async fn run(
     let spec = LaunchSpec { faults, workshop: workshop.is_some(), ..LaunchSpec::new(&sandbox.config, job)? };
     let frame = spec.frame(job)?;
     let started = Instant::now();
-    let (mut child, control) = start(&sandbox.launcher)?;
+    let (mut child, control) = start(&sandbox.launcher, Stdio::piped())?;
     let (listen, speak) = control.into_split();
     let (flood, heard) = (Notify::new(), Notify::new());
     let limit = job.limits.output_bytes;
@@ -76,16 +77,13 @@ pub(super) async fn run(
 
 /// Starts the launcher with an empty environment and a socket as standard input. Without anything to be done
 /// between fork and exec the standard library spawns it by `vfork`, so the node's memory is never copied.
-fn start(launcher: &Path) -> Result<(Child, UnixStream), Error> {
-    let broken = |source| Error::Launcher { doing: "opening the socket", source };
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(broken)?;
-    ours.set_nonblocking(true).map_err(broken)?;
-    let ours = UnixStream::from_std(ours).map_err(broken)?;
+fn start(launcher: &Path, stdout: Stdio) -> Result<(Child, UnixStream), Error> {
+    let (ours, theirs) = pair().map_err(|source| Error::Launcher { doing: "opening the socket", source })?;
     let child = Command::new(launcher)
         .env_clear()
         .current_dir("/")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::piped())
+        .stdin(Stdio::from(theirs))
+        .stdout(stdout)
         .stderr(Stdio::piped())
         .spawn();
     match child {
@@ -96,6 +94,54 @@ fn start(launcher: &Path) -> Result<(Child, UnixStream), Error> {
         }),
         Err(source) => Err(Error::Launcher { doing: "the start", source }),
     }
+}
+
+/// Our end of a socket, and one to give away.
+fn pair() -> io::Result<(UnixStream, OwnedFd)> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(ours)?, OwnedFd::from(theirs)))
+}
+
+/// The stream to a command that is talked with, and its end: awaited for the report, dropped to kill it.
+pub(super) fn converse(
+    sandbox: &Sandbox,
+    job: &Job,
+    cancel: CancellationToken,
+) -> Result<(UnixStream, BoxFuture<'static, Result<Report, Error>>), Error> {
+    let faults = sandbox.faults.clone();
+    let spec = LaunchSpec { faults, spoken: true, ..LaunchSpec::new(&sandbox.config, job)? };
+    let frame = spec.frame(job)?;
+    let talking = |source| Error::Launcher { doing: "talking with the command", source };
+    let (stream, theirs) = pair().map_err(talking)?;
+    let started = Instant::now();
+    let (mut child, control) = start(&sandbox.launcher, Stdio::from(theirs))?;
+    let (config, limits) = (sandbox.config.clone(), job.limits);
+    let end = async move {
+        let (listen, speak) = control.into_split();
+        let (flood, heard, stay) = (Notify::new(), Notify::new(), CancellationToken::new());
+        let stderr = child.stderr.take();
+        let complaints = async {
+            match stderr {
+                Some(stderr) => drain(stderr, limits.output_bytes, &flood, &stay).await,
+                None => Ok(Output::default()),
+            }
+        };
+        let word = async {
+            let said = last_word(listen, limits.artefact_bytes, None).await;
+            heard.notify_one();
+            said
+        };
+        let (stop, said, complaints) =
+            tokio::join!(steer(speak, frame, &cancel, &flood, &heard), word, complaints);
+        let complaints = complaints.map_err(talking)?;
+        child.wait().await.map_err(talking)?;
+        if matches!(stop, Some(Stop::Cancelled)) {
+            return Err(Error::Cancelled);
+        }
+        conclude(&config, &said, stop, (Output::default(), complaints), started)
+    };
+    Ok((stream, Box::pin(end)))
 }
 
 /// Sends the launch, then holds the socket open until the run ends or must end. Closing our half of the

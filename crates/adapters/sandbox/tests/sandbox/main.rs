@@ -9,6 +9,7 @@
 )]
 
 mod confinement;
+mod conversation;
 mod degraded;
 mod files;
 mod lifetime;
