@@ -116,6 +116,14 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Kills every member at once, where the kernel does that by itself; the frozen and the newly born too.
+    pub(super) fn kill(&self) {
+        for folder in self.folders_of(2) {
+            // Kernels before 5.14 have no such file, and the namespace's first process is killed besides.
+            let _best_effort = fs::write(folder.join("cgroup.kill"), "1");
+        }
+    }
+
     /// Leaves the groups alone: the copy of this value in a cloned process does not own them.
     pub(super) fn forget(self) {
         std::mem::forget(self);
@@ -369,6 +377,36 @@ mod tests {
 32 25 0:28 /docker/abc /sys/fs/cgroup/pids ro shared:9 - cgroup cgroup rw,pids
 33 25 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
 ";
+
+    /// On the kernel's own hierarchy, which needs no controllers for this.
+    #[test]
+    fn members_of_version_2_are_counted_and_killed_even_when_frozen() {
+        use std::os::unix::process::ExitStatusExt;
+        use std::process::{Command, Stdio};
+
+        let mounts = mounts();
+        let mount = mounts.lines().filter_map(Mount::parse).find(|mount| mount.kind == "cgroup2");
+        let name = format!("{PREFIX}test-{}", std::process::id());
+        let place = mount.map(|mount| Place {
+            version: 2,
+            controller: ACCOUNT,
+            folder: Path::new(mount.point).join(&name),
+        });
+        let Some(place) = place.filter(|place| place.make().is_ok()) else {
+            println!("skipped: no hierarchy of version 2 that this user may change");
+            return;
+        };
+        let folder = place.folder.clone();
+        let group = Cgroup { groups: vec![place], quota: false };
+        let mut child = Command::new("sleep").arg("7600").stdin(Stdio::null()).spawn().unwrap();
+        group.join(Pid::from_child(&child)).unwrap();
+        assert!(group.cpu_ms().is_some());
+        fs::write(folder.join("cgroup.freeze"), "1").unwrap();
+        group.kill();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        drop(group);
+        assert!(!folder.exists(), "the group was left");
+    }
 
     #[test]
     fn groups_go_below_our_own() {

@@ -65,7 +65,9 @@ fn start(spec: &LaunchSpec, prepared: Prepared, go: &OwnedFd, news: &mut Sender)
         // The supervisor gave up or died.
         Ok(_) | Err(_) => process::exit(1),
     }
-    sys::unshare_cgroup().during("entering a cgroup namespace")?;
+    trip(&spec.faults, Fault::CgroupNamespace)
+        .and_then(|()| sys::unshare_cgroup())
+        .during("entering a cgroup namespace")?;
     if prepared.ids.root_inside {
         become_user(0)?;
         die_with_supervisor(go)?;

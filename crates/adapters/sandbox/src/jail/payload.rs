@@ -52,12 +52,15 @@ fn become_command(
     bounded: bool,
     news: &mut Sender,
 ) -> Result<(), Failure> {
+    trip(&spec.faults, Fault::Privileges).during("dropping capabilities")?;
     give_up_privileges(ids, true)?;
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let job = open("/job", flags, Mode::empty()).during("opening /job")?;
     files::lay(&job, files)?;
     chdir("/job").during("entering /job")?;
-    limit(spec, bounded, watch::is_possible()).during("setting limits")?;
+    trip(&spec.faults, Fault::Limits)
+        .and_then(|()| Ok(limit(spec, bounded, watch::is_possible())?))
+        .during("setting limits")?;
     if trip(&spec.faults, Fault::Landlock).is_ok()
         && let Some(abi) = restrict_paths(spec.workshop)?
     {

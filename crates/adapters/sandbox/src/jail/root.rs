@@ -149,6 +149,8 @@ pub(super) fn build(
     small_mounts(sources).during("mounting devices")?;
     let options = c"subset=pid,hidepid=invisible";
     let proc_mounted = trip(&spec.faults, Fault::Proc).is_ok()
+        // A kernel without it would show every process that shares its names.
+        && trip(&spec.faults, Fault::ProcSubset).is_ok()
         && mount("proc", at("/proc"), "proc", INERT | MountFlags::NOEXEC, options).is_ok();
     enter().during("entering the root")?;
     Ok((Built { overlay, lock_isolation, proc_mounted }, files))

@@ -119,7 +119,9 @@ impl Run<'_> {
             .during("mapping user ids")?;
         // Not earlier: the maps of a process that cannot be dumped belong to root.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).during("refusing to be traced")?;
-        self.cgroup.join(self.pid).during("joining the cgroup")?;
+        trip(&self.spec.faults, Fault::CgroupEntry)
+            .and_then(|()| self.cgroup.join(self.pid))
+            .during("joining the cgroup")?;
         // Under pressure the kernel should pick the payload before the node; refused only to the powerless.
         let _best_effort =
             std::fs::write(format!("/proc/{}/oom_score_adj", self.pid.as_raw_nonzero()), "500");
@@ -168,6 +170,7 @@ impl Run<'_> {
     /// Kills what is left, reaps it, and puts together what happened. Killing the first process makes the
     /// kernel kill the whole namespace before `waitpid` returns.
     fn end(self, cause: Result<Option<Exit>, Failure>, news: OwnedFd) -> Result<Ended, Failure> {
+        self.cgroup.kill();
         // It may just have ended by itself.
         let _dead_already = pidfd_send_signal(&self.pidfd, Signal::KILL);
         waitpid(Some(self.pid), WaitOptions::empty()).during("reaping")?;

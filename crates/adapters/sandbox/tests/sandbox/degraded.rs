@@ -25,6 +25,11 @@ const TABLE: &[(Fault, Outcome)] = &[
     (Fault::NetNamespace, Refused("creating namespaces")),
     (Fault::PidNamespace, Refused("creating namespaces")),
     (Fault::IdMaps, Refused("mapping user ids")),
+    // A root without ids of its own to hand out is refused there too.
+    (Fault::CgroupEntry, Refused("joining the cgroup")),
+    (Fault::CgroupNamespace, Refused("entering a cgroup namespace")),
+    (Fault::Privileges, Refused("dropping capabilities")),
+    (Fault::Limits, Refused("setting limits")),
     (Fault::Mount, Refused("mounting a tmpfs")),
     (Fault::Loopback, Refused("bringing up the loopback interface")),
     (Fault::Seccomp, Refused("filter")),
@@ -35,6 +40,7 @@ const TABLE: &[(Fault, Outcome)] = &[
     (Fault::CpuQuota, Runs { to: None, words: &["quota"] }),
     (Fault::Overlay, Runs { to: None, words: &["copy", "locks"] }),
     (Fault::Proc, Runs { to: None, words: &["proc"] }),
+    (Fault::ProcSubset, Runs { to: None, words: &["proc"] }),
     (Fault::Landlock, Runs { to: None, words: &["landlock"] }),
 ];
 
