@@ -10,6 +10,7 @@ pub(super) mod responses;
 pub(super) mod responses_answer;
 pub(super) mod responses_input;
 pub(super) mod store;
+pub(super) mod tail;
 
 use axum::http::StatusCode;
 use edgecoder_protocol::ErrorCode;

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::response::{IntoResponse as _, Response};
-use edgecoder_worker::{TokenLogprob, TokenUsage};
+use edgecoder_worker::TokenLogprob;
 use serde_json::{Value, json};
 
 use super::chat::Style;
+use super::tail::Tail;
 use super::{error_body, usage};
 use crate::Error;
 use crate::ide::card::Card;
@@ -97,14 +98,13 @@ pub(super) struct Chunks {
     usage_wanted: bool,
     /// Of each answer: whether it began, and the calls told so far.
     courses: Vec<(bool, u32)>,
-    ended: usize,
-    usages: Vec<TokenUsage>,
+    tail: Tail,
 }
 
 impl Chunks {
     fn new(card: &Card, answers: usize, usage_wanted: bool, stamp: Stamp) -> Self {
         let (courses, model) = (vec![(false, 0); answers], card.model.clone());
-        Self { stamp, model, usage_wanted, courses, ended: 0, usages: Vec::new() }
+        Self { stamp, model, usage_wanted, courses, tail: Tail::of(answers, usage_wanted) }
     }
 
     fn chunk(&self, choices: Value) -> Value {
@@ -142,23 +142,15 @@ impl Chunks {
         self.part(index, json!({"tool_calls": [call]}), None)
     }
 
-    /// The last chunk of an answer; after the last of all the usage and the end.
+    /// The last chunk of an answer, and of the stream after the last of all.
     fn end(&mut self, index: usize, end: &End) -> Vec<Bytes> {
         let choice =
             json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": finish_reason(end.why)});
         let mut chunk = self.chunk(json!([choice]));
         chunk["edgecoder"] = json!(end.card);
+        let bare = self.chunk(json!([]));
         let mut told = vec![sse::event(&chunk)];
-        self.ended += 1;
-        self.usages.push(end.usage);
-        if self.ended == self.courses.len() {
-            if self.usage_wanted {
-                let mut chunk = self.chunk(json!([]));
-                chunk["usage"] = usage(together(self.usages.iter().copied()));
-                told.push(sse::event(&chunk));
-            }
-            told.push(sse::DONE);
-        }
+        told.extend(self.tail.after(end.usage, bare));
         told
     }
 }

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse as _, Response};
-use edgecoder_worker::TokenUsage;
 use futures::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::chat::{StreamOptions, Style};
 use super::chat_answer::finish_reason;
+use super::tail::Tail;
 use super::{LOGIT_BIAS, USER, error_body, usage};
 use crate::Error;
 use crate::extract::Closing;
@@ -155,8 +155,7 @@ async fn told(answers: Vec<Answer>, style: Style, stamp: Stamp) -> Result<Respon
     let headers = route_header(&first.card);
     if style.stream {
         let model = first.card.model.clone();
-        let chunks =
-            Chunks { stamp, model, usage_wanted: style.usage, left: answers.len(), usages: Vec::new() };
+        let chunks = Chunks { stamp, model, tail: Tail::of(answers.len(), style.usage) };
         return Ok(sse::events(headers, told_by(answers, chunks)));
     }
     let wholes = try_join_all(answers.into_iter().map(Answer::whole)).await?;
@@ -184,9 +183,7 @@ fn choice(index: usize, text: &str, finish_reason: Option<&str>) -> Value {
 struct Chunks {
     stamp: Stamp,
     model: String,
-    usage_wanted: bool,
-    left: usize,
-    usages: Vec<TokenUsage>,
+    tail: Tail,
 }
 
 impl Chunks {
@@ -198,17 +195,9 @@ impl Chunks {
     fn end(&mut self, index: usize, end: &End) -> Vec<Bytes> {
         let mut chunk = self.chunk(json!([choice(index, "", Some(finish_reason(end.why)))]));
         chunk["edgecoder"] = json!(end.card);
+        let bare = self.chunk(json!([]));
         let mut told = vec![sse::event(&chunk)];
-        self.usages.push(end.usage);
-        self.left = self.left.saturating_sub(1);
-        if self.left == 0 {
-            if self.usage_wanted {
-                let mut chunk = self.chunk(json!([]));
-                chunk["usage"] = usage(together(self.usages.iter().copied()));
-                told.push(sse::event(&chunk));
-            }
-            told.push(sse::DONE);
-        }
+        told.extend(self.tail.after(end.usage, bare));
         told
     }
 }
