@@ -67,7 +67,8 @@ fn the_shipped_model_keeps_to_schemas_and_calls_what_it_must() {
     let side =
         json!({"type": "object", "properties": {"side": {"enum": ["left", "right"]}}, "required": ["side"]});
     let format = json!({"type": "json_schema", "json_schema": {"name": "turn", "schema": side}});
-    let (_, _, text) = post(&node, "/v1/chat/completions", &asked(json!({"response_format": format})));
+    let (_, _, text) =
+        post(&node, "/v1/chat/completions", &asked(json!({"response_format": format, "max_tokens": 300})));
     let answer: Value = serde_json::from_str(&text).unwrap();
     let held: Value =
         serde_json::from_str(answer["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
