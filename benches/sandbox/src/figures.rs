@@ -30,17 +30,21 @@ impl Figures {
     /// As Markdown, milliseconds.
     pub(crate) fn table(&self) -> String {
         let mut text =
-            "| measure, ms | whose | n | least | p50 | p95 | p99 | p50 ÷ bubblewrap |\n|---|---|---|---|---|---|---|---|\n"
+            "| measure, ms | whose | n | least | p50 | p95 | p99 | p50 ÷ bubblewrap | p50 ÷ bare |\n|---|---|---|---|---|---|---|---|---|\n"
                 .to_owned();
         for ((measure, whose), values) in &self.samples {
             let Some([least, p50, p95, p99]) = self.percentiles(measure, whose) else { continue };
-            let other =
-                self.percentiles(measure, "bubblewrap").map(|[_, other, ..]| format!("{:.2}", p50 / other));
+            let beside = |other| {
+                let other =
+                    self.percentiles(measure, other).map(|[_, other, ..]| format!("{:.3}", p50 / other));
+                other.unwrap_or_else(|| "–".to_owned())
+            };
             let _infallible = writeln!(
                 text,
-                "| {measure} | {whose} | {} | {least:.2} | {p50:.2} | {p95:.2} | {p99:.2} | {} |",
+                "| {measure} | {whose} | {} | {least:.2} | {p50:.2} | {p95:.2} | {p99:.2} | {} | {} |",
                 values.len(),
-                other.unwrap_or_else(|| "–".to_owned()),
+                beside("bubblewrap"),
+                beside("bare"),
             );
         }
         text
@@ -67,6 +71,9 @@ mod tests {
             figures.add("start", "bubblewrap", Duration::from_millis(ms));
         }
         let table = figures.table();
-        assert!(table.contains("| start | ours | 100 | 2.00 | 102.00 | 192.00 | 200.00 | 2.00 |"), "{table}");
+        assert!(
+            table.contains("| start | ours | 100 | 2.00 | 102.00 | 192.00 | 200.00 | 2.000 | – |"),
+            "{table}"
+        );
     }
 }

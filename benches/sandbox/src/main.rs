@@ -5,6 +5,7 @@
 //! Ours is measured as the node uses it: from the call to the report, launcher and all layers included.
 
 mod doors;
+mod evals;
 mod figures;
 mod leftovers;
 mod machine;
@@ -58,7 +59,13 @@ struct Options {
     /// Whole runs of `cargo test` and pytest, bare and inside
     #[arg(long, default_value_t = 0)]
     overhead: usize,
-    /// How long its doors are asked, alone and again beside them, seconds
+    /// A suite of problems with solutions, whose programs the node runs bare and inside; left out without it
+    #[arg(long, requires = "node")]
+    suite: Option<PathBuf>,
+    /// Evaluations of it each way
+    #[arg(long, default_value_t = 5)]
+    evaluations: usize,
+    /// How long its doors are asked, alone and again beside them, seconds; 0: not at all
     #[arg(long, default_value_t = 20)]
     seconds: u64,
     /// Where to write everything as JSON
@@ -92,7 +99,13 @@ fn main() -> anyhow::Result<()> {
     if options.overhead > 0 {
         runtime.block_on(overhead::measure(&jail, options.overhead, &mut figures))?;
     }
-    if let Some(node) = &options.node {
+    if let (Some(node), Some(suite)) = (&options.node, &options.suite) {
+        let jobs = std::thread::available_parallelism().map_or(2, usize::from);
+        let (node, often) = (std::path::absolute(node)?, (options.evaluations, jobs));
+        let lines = runtime.block_on(evals::measure(&node, suite, often, &mut figures))?;
+        lines.iter().try_for_each(|line| say(line))?;
+    }
+    if let Some(node) = options.node.as_ref().filter(|_| options.seconds > 0) {
         doors::measure(&std::path::absolute(node)?, &sandbox, options.slots, options.seconds, &mut figures)?;
     }
     let left = runtime.block_on(leftovers::count(&sandbox, &jail, options.jobs))?;

@@ -87,8 +87,10 @@ fn docker(program: &Path, image: &str, tree: &Path) -> Command {
         &format!("{}:/job:ro", tree.display()),
         "--workdir",
         "/job",
-        image,
+        // Ours have the box there, which expects to be spoken to.
+        "--entrypoint",
         "sh",
+        image,
         "-c",
         COMMAND,
     ]);

@@ -298,6 +298,7 @@ pub struct Layers {
     /// cgroup version that keeps the run from starving the node.
     pub cpu_cgroup: Option<u8>,
     /// Quota of processor time in force, and what it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_quota: Option<CpuQuota>,
     /// Landlock ABI in force.
     pub landlock_abi: Option<u8>,
