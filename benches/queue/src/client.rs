@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use edgecoder_base::{Level, NodeId, NodeKey, Secret, TaskId, Timestamp, Usage};
+use edgecoder_base::{Level, NodeId, NodeKey, Secret, TaskId, Timestamp};
 use edgecoder_coordinator::{Handle, LocalWorkSource};
 use edgecoder_protocol::WorkSource as _;
 use edgecoder_protocol::api::agents::{PullReply, PullRequest, RegisterRequest, ResultRequest};
@@ -168,13 +168,7 @@ impl Client {
             report_signature: None,
             attempt: Some(work.attempt.clone()),
             epoch: Some(work.epoch),
-            report: Some(Report {
-                outcome: Outcome::Answer { ok: true, output },
-                usage: Usage::default(),
-                model: None,
-                trace: None,
-                level: None,
-            }),
+            report: Some(Report::of(Outcome::Answer { ok: true, output })),
         };
         match &self.way {
             Way::Inside(_, source) => source.result(request).await.map(|_| ())?,

@@ -297,7 +297,8 @@ mod tests {
         let whole = judgement(&serde_json::json!({ "level": "S3" }));
         assert!(attempt(Output::plain(), &whole).ends_with("S3"), "{}", attempt(Output::plain(), &whole));
         assert_eq!(weaker(&whole), None);
-        let weak = judgement(&serde_json::json!({ "level": "S2", "degraded": ["memory: no\u{1b}[2J cgroup"] }));
+        let weak =
+            judgement(&serde_json::json!({ "level": "S2", "degraded": ["memory: no\u{1b}[2J cgroup"] }));
         assert!(attempt(Output::plain(), &weak).ends_with("S2*"));
         let said = weaker(&weak).unwrap();
         assert!(said.contains("memory: no") && !said.contains('\u{1b}'), "{said}");
