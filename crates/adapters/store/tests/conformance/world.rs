@@ -5,8 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use edgecoder_base::{
-    AttemptLimits, BlobHash, Level, NodeId, NodeKey, PrivacyTier, Scope, Secret, TaskId, Timestamp,
-    Verifier,
+    AttemptLimits, BlobHash, Level, NodeId, NodeKey, PrivacyTier, Scope, Secret, TaskId, Timestamp, Verifier,
 };
 use edgecoder_ledger::Verifier as ChainVerifier;
 use edgecoder_protocol::work::{Outcome, Report};
