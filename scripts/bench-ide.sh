@@ -7,7 +7,8 @@ export PATH="$HOME/.cargo/bin:$PATH"
 
 say() { printf 'bench-ide: %s\n' "$*"; }
 
-target="${CARGO_TARGET_DIR:-target}"
+# The proxy starts in a folder of its own.
+target="$(realpath -m "${CARGO_TARGET_DIR:-target}")"
 litellm="$target/bench-ide/litellm"
 if ! [ -x "$litellm/bin/litellm" ]; then
     say "installing litellm's proxy"
