@@ -2,19 +2,38 @@
 //! asked for, and never runs a hook.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use edgecoder_base::Patch;
+use clap::Args;
+use edgecoder_base::{Patch, TaskId};
 use edgecoder_net::ApiClient;
 use edgecoder_protocol::api::tasks::TaskView;
 use edgecoder_workspace::patch::{ApplyMode, apply_to_directory};
 use tokio::process::Command;
 
+use super::Context;
 use super::session::{Need, with_client};
-use super::{ApplyArgs, Context};
 use crate::error::{Error, Exit};
 use crate::output::{Style, harmless};
 use crate::working_directory::{is_in_place, paths_of, together};
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// The task
+    pub(crate) id: TaskId,
+    /// The working directory
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) repo: PathBuf,
+    /// Make this git branch first
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Option<String>,
+    /// Commit the change with git
+    #[arg(long)]
+    pub(crate) commit: bool,
+    /// Say that the review notes on the patch were read; a patch with notes is applied only then
+    #[arg(long)]
+    pub(crate) accept_notes: bool,
+}
 
 /// Bytes of git's complaint that are shown.
 const SHOWN_BYTES: usize = 2_000;

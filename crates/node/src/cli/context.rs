@@ -8,7 +8,8 @@ use edgecoder_inference::catalog::ModelStore;
 use edgecoder_net::{ApiClient, InferenceClient};
 use toml::Value;
 
-use super::{Global, UpArgs};
+use super::Global;
+use super::up::UpArgs;
 use crate::config::{Flag, Loaded, SettingsFile, Sources, load};
 use crate::env::Env;
 use crate::error::Error;

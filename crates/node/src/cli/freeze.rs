@@ -4,7 +4,8 @@ use edgecoder_base::{BlobHash, Omission};
 use edgecoder_net::ApiClient;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::{Context, SubmitArgs};
+use super::Context;
+use super::submit::SubmitArgs;
 use crate::error::Error;
 use crate::output::{Style, harmless};
 use crate::working_directory::freeze_on_disk;

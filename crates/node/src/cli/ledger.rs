@@ -2,15 +2,34 @@
 
 use std::collections::BTreeMap;
 
+use clap::Subcommand;
 use edgecoder_base::NodeId;
 use edgecoder_ledger::Verifier;
 use edgecoder_net::ApiClient;
 use edgecoder_protocol::api::ledger::{LedgerVerdict, MAX_PAGE};
 
 use super::session::{Need, with_client};
-use super::{Context, LedgerCommand};
+use super::{Context, JsonArgs};
 use crate::error::{Error, Exit};
 use crate::output::{Style, harmless};
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Check every record's hash and every checkpoint's signature
+    Verify(JsonArgs),
+    /// Show records
+    Show {
+        /// Start after this position
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        after: u64,
+        /// Show at most this many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+        /// Print one JSON record a line
+        #[arg(long)]
+        json: bool,
+    },
+}
 
 pub(super) async fn run(context: &Context, command: LedgerCommand) -> Result<Exit, Error> {
     match command {

@@ -1,13 +1,23 @@
 //! `edgecoder replay`: the rules go through a recorded attempt again and must decide as they did then.
 
 use std::io::Read;
+use std::path::PathBuf;
 
+use clap::Args;
 use edgecoder_agent::{AgentEvent, Entry, Step, replay};
 use edgecoder_worker::trace::Line;
 
-use super::ReplayArgs;
 use crate::error::{Error, Exit};
 use crate::output::{Output, Style, harmless};
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A trace, as `edgecoder task trace` prints it; `-` reads standard input
+    pub(crate) trace: PathBuf,
+    /// Print the model's prompts and answers too
+    #[arg(long)]
+    pub(crate) full: bool,
+}
 
 pub(super) fn run(out: Output, args: &ReplayArgs) -> Result<Exit, Error> {
     let text = read(args)?;

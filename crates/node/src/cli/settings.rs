@@ -1,11 +1,24 @@
 //! `edgecoder config check|print|schema`.
 
+use clap::Subcommand;
+
+use super::Global;
 use super::context::sources;
-use super::{ConfigCommand, Global, UpArgs};
+use super::up::UpArgs;
 use crate::config::{load, schema, show};
 use crate::env::Env;
 use crate::error::{Error, Exit};
 use crate::output::{Output, Style};
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Report everything that is wrong with the settings
+    Check,
+    /// Print the effective settings with their origins; secrets are hidden
+    Print,
+    /// Print the JSON schema of edgecoder.toml
+    Schema,
+}
 
 pub(super) fn run(global: &Global, env: Env, out: Output, command: ConfigCommand) -> Result<Exit, Error> {
     if let ConfigCommand::Schema = command {

@@ -1,14 +1,106 @@
 //! `edgecoder task list|show|watch|diff|attempts|trace|cancel` and `edgecoder review`.
 
+use clap::{Args, Subcommand, ValueEnum};
 use edgecoder_base::{AttemptId, TaskId};
 use edgecoder_net::{ApiClient, TaskQuery};
 use edgecoder_protocol::api::tasks::{ReviewDecision, ReviewRequest, TaskView};
 use serde::Serialize;
 
 use super::session::{Need, with_client};
-use super::{Context, Decision, ReviewArgs, TaskCommand, follow, render};
+use super::submit::SubmitArgs;
+use super::{Context, JsonArgs, follow, render};
 use crate::error::{Error, Exit};
 use crate::output::harmless;
+
+/// `edgecoder task "<request>"`, or one of the commands.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_precedence_over_arg = true)]
+pub(crate) struct TaskArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<TaskCommand>,
+    #[command(flatten)]
+    pub(crate) submit: SubmitArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// List tasks, newest first
+    List {
+        /// Only tasks in this state
+        #[arg(long)]
+        state: Option<String>,
+        /// Show at most this many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: u32,
+        /// Print one JSON value a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a task
+    Show {
+        /// The task
+        id: TaskId,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Follow a task until it waits for a person or has ended
+    Watch {
+        /// The task
+        id: TaskId,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Print a task's proven patch as a diff
+    Diff {
+        /// The task
+        id: TaskId,
+    },
+    /// List a task's attempts and what became of each
+    Attempts {
+        /// The task
+        id: TaskId,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Print the trace of the winning attempt, or of another
+    Trace {
+        /// The task
+        id: TaskId,
+        /// The attempt, as `task attempts` lists it
+        #[arg(long)]
+        attempt: Option<String>,
+    },
+    /// Stop a task
+    Cancel {
+        /// The task
+        id: TaskId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReviewArgs {
+    /// The task
+    pub(crate) id: TaskId,
+    /// The decision
+    #[arg(value_enum)]
+    pub(crate) decision: Decision,
+    /// A note for the record
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+    /// Say that the review notes on the patch were read; a patch with notes is approved only then
+    #[arg(long)]
+    pub(crate) accept_notes: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Decision {
+    /// Take the patch
+    Approve,
+    /// Drop it
+    Reject,
+    /// Try again with fresh samples
+    Retry,
+}
 
 pub(super) async fn run(context: &Context, command: TaskCommand) -> Result<Exit, Error> {
     // Only watching waits for work to be done; the rest is in the books.

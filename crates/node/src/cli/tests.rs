@@ -2,6 +2,7 @@
 
 use clap::{CommandFactory, Parser};
 
+use super::tasks::{TaskArgs, TaskCommand};
 use super::*;
 
 fn task(words: &[&str]) -> TaskArgs {
