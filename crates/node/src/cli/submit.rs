@@ -127,14 +127,9 @@ async fn submit(context: &Context, client: &ApiClient, args: &SubmitArgs) -> Res
         submitter: "anonymous".to_owned(),
         project: "default".to_owned(),
     };
-    // Should the answer be lost, the same call again makes no second task.
     let mut key = [0_u8; 16];
     getrandom::fill(&mut key).map_err(Error::Entropy)?;
-    let key = hex::encode(key);
-    match client.submit(&task, Some(&key)).await {
-        Err(error) if error.is_retryable() => Ok(client.submit(&task, Some(&key)).await?),
-        other => Ok(other?),
-    }
+    Ok(client.submit_once(&task, &hex::encode(key)).await?)
 }
 
 fn verifier(command: &str, args: &SubmitArgs) -> Verifier {

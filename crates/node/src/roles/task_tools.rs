@@ -105,12 +105,7 @@ impl TaskTools {
             submitter: "anonymous".to_owned(),
             project: "default".to_owned(),
         };
-        // Should the answer be lost, the same call again makes no second task.
-        let key = format!("{:032x}", super::entropy());
-        let task = match client.submit(&task, Some(&key)).await {
-            Err(error) if error.is_retryable() => client.submit(&task, Some(&key)).await?,
-            other => other?,
-        };
+        let task = client.submit_once(&task, &format!("{:032x}", super::entropy())).await?;
         let left_out = frozen.omitted.iter().map(|one| format!("{} ({})", one.path, one.detail));
         Ok(Submitted { task, left_out: left_out.collect() })
     }

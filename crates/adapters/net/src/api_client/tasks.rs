@@ -36,6 +36,14 @@ impl ApiClient {
         self.wire.json(request).await
     }
 
+    /// The same, and once more where the answer was lost: by its key the task is made once all the same.
+    pub async fn submit_once(&self, task: &SubmitTask, idempotency_key: &str) -> Result<TaskView, Error> {
+        match self.submit(task, Some(idempotency_key)).await {
+            Err(error) if error.is_retryable() => self.submit(task, Some(idempotency_key)).await,
+            other => other,
+        }
+    }
+
     /// `GET /tasks/{id}`.
     pub async fn task(&self, id: &TaskId) -> Result<TaskView, Error> {
         self.wire.json(self.request(Method::GET, &format!("/tasks/{id}"))).await
