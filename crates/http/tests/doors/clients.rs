@@ -48,7 +48,7 @@ async fn a_worker_and_a_person_meet_at_the_door() {
         let request: RegisterRequest = serde_json::from_value(worker.registration()).unwrap();
         assert!(source.register(request.clone()).await.unwrap().accepted);
         assert!(source.register(request).await.unwrap().accepted);
-        let task: SubmitTask = serde_json::from_value(json!({"request": "say hello"})).unwrap();
+        let task = SubmitTask::new("say hello");
         let task = person.submit(&task, Some("key")).await.unwrap();
         let pull = PullRequest { agent_id: worker.id.clone(), wait_ms: 30_000 };
         let work = source.pull(pull).await.unwrap().work.unwrap();

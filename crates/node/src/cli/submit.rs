@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use edgecoder_base::{AttemptLimits, PrivacyTier, Scope, Verifier};
+use edgecoder_base::{PrivacyTier, Scope, Verifier};
 use edgecoder_net::ApiClient;
 use edgecoder_protocol::api::tasks::{SubmitTask, TaskView};
 use edgecoder_protocol::work::HiddenVerifier;
@@ -105,8 +105,6 @@ async fn submit(context: &Context, client: &ApiClient, args: &SubmitArgs) -> Res
     let hidden = hidden_verifier(client, args).await?;
     let snapshot = freeze_and_upload(context, client, args).await?;
     let task = SubmitTask {
-        id: None,
-        request: args.request.clone().unwrap_or_default(),
         snapshot: Some(snapshot),
         verifier: args.verify.as_ref().map(|command| verifier(command, args)),
         hidden,
@@ -120,12 +118,8 @@ async fn submit(context: &Context, client: &ApiClient, args: &SubmitArgs) -> Res
         split: args.split,
         priority: args.priority,
         privacy: args.privacy,
-        limits: AttemptLimits::default(),
-        min_level: None,
         model: args.model.clone(),
-        language: None,
-        submitter: "anonymous".to_owned(),
-        project: "default".to_owned(),
+        ..SubmitTask::new(args.request.clone().unwrap_or_default())
     };
     let mut key = [0_u8; 16];
     getrandom::fill(&mut key).map_err(Error::Entropy)?;

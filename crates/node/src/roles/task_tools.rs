@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edgecoder_base::{AttemptLimits, Scope, Secret, TaskId, Verifier};
+use edgecoder_base::{Scope, Secret, TaskId, Verifier};
 use edgecoder_http::mcp::{Applied, Apply, Submit, Submitted, Tasks};
 use edgecoder_net::{ApiClient, TaskQuery};
 use edgecoder_protocol::ErrorCode;
@@ -83,11 +83,8 @@ impl TaskTools {
         client.upload(&offered.missing, blobs, |_| {}).await?;
         let timeout_ms = submit.verify_timeout_s * 1_000;
         let task = SubmitTask {
-            id: None,
-            request: submit.request,
             snapshot: Some(offered.snapshot),
             verifier: submit.verify.map(|command| Verifier { command, timeout_ms }),
-            hidden: None,
             scope: Scope {
                 allow: submit.allow,
                 allow_new_dependencies: submit.allow_dependencies,
@@ -96,14 +93,9 @@ impl TaskTools {
             },
             samples: submit.samples,
             split: submit.split,
-            priority: 50,
             privacy: submit.privacy,
-            limits: AttemptLimits::default(),
-            min_level: None,
             model: submit.model,
-            language: None,
-            submitter: "anonymous".to_owned(),
-            project: "default".to_owned(),
+            ..SubmitTask::new(submit.request)
         };
         let task = client.submit_once(&task, &format!("{:032x}", super::entropy())).await?;
         let left_out = frozen.omitted.iter().map(|one| format!("{} ({})", one.path, one.detail));

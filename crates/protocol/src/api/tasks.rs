@@ -78,6 +78,30 @@ pub struct SubmitTask {
     pub project: String,
 }
 
+impl SubmitTask {
+    /// A request that leaves everything else open, as a body with nothing but `request` does.
+    pub fn new(request: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            request: request.into(),
+            snapshot: None,
+            verifier: None,
+            hidden: None,
+            scope: Scope::default(),
+            samples: default_samples(),
+            split: false,
+            priority: default_priority(),
+            privacy: PrivacyTier::default(),
+            limits: AttemptLimits::default(),
+            min_level: None,
+            model: None,
+            language: None,
+            submitter: anonymous(),
+            project: default_project(),
+        }
+    }
+}
+
 /// A prompt with a language, as older clients send parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -376,4 +400,15 @@ pub struct Receipt {
     pub usage: Usage,
     pub submitted_at: Timestamp,
     pub verified_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_request_is_what_a_bare_body_is() {
+        let body: SubmitTask = serde_json::from_str(r#"{"request": "say hello"}"#).unwrap();
+        assert_eq!(SubmitTask::new("say hello"), body);
+    }
 }

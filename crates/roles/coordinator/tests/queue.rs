@@ -4,9 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use edgecoder_base::{
-    AttemptLimits, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, PublicKey, Timestamp, Verifier,
-};
+use edgecoder_base::{Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, PublicKey, Timestamp, Verifier};
 use edgecoder_coordinator::{Config, Coordinator, Deps, Handle};
 use edgecoder_protocol::api::agents::{
     HeartbeatRequest, HeldLease, PullRequest, RegisterRequest, ResultRequest,
@@ -57,22 +55,10 @@ impl House {
 
     fn request(&self) -> SubmitTask {
         SubmitTask {
-            id: None,
-            request: "add a function".into(),
             snapshot: Some(self.snapshot()),
             verifier: Some(Verifier::new("true")),
-            hidden: None,
-            scope: edgecoder_base::Scope::default(),
-            samples: 1,
-            split: false,
-            priority: 50,
-            privacy: edgecoder_base::PrivacyTier::Devices,
-            limits: AttemptLimits::default(),
-            min_level: None,
-            model: None,
-            language: None,
             submitter: "ada".into(),
-            project: "default".into(),
+            ..SubmitTask::new("add a function")
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use edgecoder_agent::session::{ApprovalClass, shown};
-use edgecoder_base::{AttemptLimits, BlobHash, Change, Patch, Scope, TaskId, Verifier};
+use edgecoder_base::{BlobHash, Change, Patch, TaskId, Verifier};
 use edgecoder_protocol::api::tasks::{SubmitTask, TaskView};
 use edgecoder_workspace::project::Standing;
 use edgecoder_workspace::{FreezeOptions, freeze};
@@ -36,22 +36,12 @@ impl Hands {
         let frozen = blocking(move || freeze(&root, &FreezeOptions::default(), &*blobs)).await;
         let frozen = frozen.map_err(|error| error.message)?.map_err(|error| error.to_string())?;
         let task = SubmitTask {
-            id: None,
-            request,
             snapshot: Some(frozen.hash),
             verifier: verify.map(Verifier::new),
-            hidden: None,
-            scope: Scope::default(),
-            samples: 1,
-            split: false,
-            priority: 50,
             privacy: self.inner.config.tier,
-            limits: AttemptLimits::default(),
-            min_level: None,
-            model: None,
-            language: None,
             submitter: "companion".to_owned(),
             project: self.name().to_owned(),
+            ..SubmitTask::new(request)
         };
         let view = queue.submit(task).await.map_err(|error| error.to_string())?;
         Ok(format!("{}\nAsk with task_status; take the result with apply_task.", told(&view)))

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edgecoder_base::{
-    AttemptLimits, BlobHash, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, Patch, PrivacyTier, Scope,
-    Timestamp, Verifier,
+    BlobHash, Blobs, FileEntry, Level, Manifest, NodeId, NodeKey, Patch, Timestamp, Verifier,
 };
 use edgecoder_coordinator::{Coordinator, Handle, LocalWorkSource};
 use edgecoder_inference::{Engine, ScriptedEngine};
@@ -178,25 +177,13 @@ impl Rig {
 
     pub(crate) fn request(&self) -> SubmitTask {
         SubmitTask {
-            id: None,
-            request: "Add a function triple(n) to calc.py that returns n times three.".into(),
             snapshot: Some(self.snapshot()),
             verifier: Some(Verifier {
                 command: "/usr/bin/python3 -m unittest -q".into(),
                 timeout_ms: 60_000,
             }),
-            hidden: None,
-            scope: Scope::default(),
-            samples: 1,
-            split: false,
-            priority: 50,
-            privacy: PrivacyTier::Devices,
-            limits: AttemptLimits::default(),
-            min_level: None,
-            model: None,
-            language: None,
             submitter: "ada".into(),
-            project: "default".into(),
+            ..SubmitTask::new("Add a function triple(n) to calc.py that returns n times three.")
         }
     }
 
