@@ -23,6 +23,17 @@ pub(crate) enum Measure {
 }
 
 impl Measure {
+    const ALL: [Self; 8] = [
+        Self::Prompt,
+        Self::Writing,
+        Self::OneByOne,
+        Self::AtOnce,
+        Self::AtOnceGain,
+        Self::FirstToken,
+        Self::FirstTokenAgain,
+        Self::SharedGain,
+    ];
+
     const fn words(self) -> &'static str {
         match self {
             Self::Prompt => "prompt, tokens/s",
@@ -43,6 +54,21 @@ impl Measure {
             Self::AtOnceGain => Some(2.0),
             Self::SharedGain => Some(5.0),
             Self::OneByOne | Self::AtOnce | Self::FirstToken | Self::FirstTokenAgain => None,
+        }
+    }
+
+    /// The two measures of ours that this one is the ratio of: at their best, so that a turn in which somebody else had the
+    /// processor spoils neither.
+    const fn ratio_of(self) -> Option<[Self; 2]> {
+        match self {
+            Self::AtOnceGain => Some([Self::AtOnce, Self::OneByOne]),
+            Self::SharedGain => Some([Self::FirstToken, Self::FirstTokenAgain]),
+            Self::Prompt
+            | Self::Writing
+            | Self::OneByOne
+            | Self::AtOnce
+            | Self::FirstToken
+            | Self::FirstTokenAgain => None,
         }
     }
 
@@ -77,6 +103,16 @@ impl Figures {
     pub(crate) fn theirs(&mut self, measure: Measure, value: f64) {
         self.measured.entry(measure).or_default().theirs.push(value);
     }
+
+    /// The best and the median of ours.
+    fn of_ours(&self, measure: Measure) -> Option<[f64; 2]> {
+        if let Some([above, below]) = measure.ratio_of() {
+            let ([best, usual], [beside, usually]) = (self.of_ours(above)?, self.of_ours(below)?);
+            return Some([best / beside, usual / usually]);
+        }
+        let ours = &self.measured.get(&measure)?.ours;
+        Some([best(measure, ours)?, median(ours)?])
+    }
 }
 
 fn best(measure: Measure, values: &[f64]) -> Option<f64> {
@@ -102,17 +138,19 @@ impl fmt::Display for Figures {
             "| measure | ours, best (median) | llama-cpp-python, best (median) | ratio | target | reached |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|")?;
-        for (&measure, Both { ours, theirs }) in &self.measured {
-            let (mine, other) = (best(measure, ours), best(measure, theirs));
-            let ratio = mine.zip(other).map(|(mine, other)| mine / other);
-            let judged = if measure.target().is_some() && theirs.is_empty() { mine } else { ratio };
+        for measure in Measure::ALL {
+            let Some([mine, usual]) = self.of_ours(measure) else { continue };
+            let theirs = self.measured.get(&measure).map_or(&[][..], |both| &both.theirs);
+            let other = best(measure, theirs);
+            let ratio = other.map(|other| mine / other);
+            let judged = measure.ratio_of().map(|_| mine).or(ratio);
             let reached = judged.zip(measure.target()).map(|(value, target)| value >= target);
             writeln!(
                 f,
                 "| {} | {} ({}) | {} ({}) | {} | {} | {} |",
                 measure.words(),
-                shown(mine),
-                shown(median(ours)),
+                shown(Some(mine)),
+                shown(Some(usual)),
                 shown(other),
                 shown(median(theirs)),
                 shown(ratio),

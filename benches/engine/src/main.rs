@@ -130,11 +130,8 @@ async fn writing(
 /// Eight requests one by one, then eight at once: tokens written in a second.
 async fn together(ours: &Ours, texts: &mut Texts, figures: &mut Figures) -> anyhow::Result<()> {
     let requests: Vec<_> = (0..PARALLEL).map(|_| texts.short()).collect();
-    let one_by_one = ours.one_by_one(&requests, SHORT_OUTPUT_TOKENS).await?;
-    figures.ours(Measure::OneByOne, one_by_one);
-    let at_once = ours.at_once(&requests, SHORT_OUTPUT_TOKENS).await?;
-    figures.ours(Measure::AtOnce, at_once);
-    figures.ours(Measure::AtOnceGain, at_once / one_by_one);
+    figures.ours(Measure::OneByOne, ours.one_by_one(&requests, SHORT_OUTPUT_TOKENS).await?);
+    figures.ours(Measure::AtOnce, ours.at_once(&requests, SHORT_OUTPUT_TOKENS).await?);
     Ok(())
 }
 
@@ -145,6 +142,5 @@ async fn shared(ours: &Ours, texts: &mut Texts, figures: &mut Figures) -> anyhow
     let second = ours.ask(&format!("{beginning} {}", texts.short()), 1).await?;
     figures.ours(Measure::FirstToken, first.seconds * 1e3);
     figures.ours(Measure::FirstTokenAgain, second.seconds * 1e3);
-    figures.ours(Measure::SharedGain, first.seconds / second.seconds);
     Ok(())
 }

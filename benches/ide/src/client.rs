@@ -1,12 +1,14 @@
-//! A client that costs little: one connection, one request after another, two times for each.
+//! A client that costs little: one connection, one request after another, three times for each.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+use crate::engine;
 
 /// Who is asked.
 #[derive(Debug, Clone)]
@@ -20,7 +22,10 @@ pub(crate) struct Target {
 /// How long an answer took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Took {
-    pub(crate) first: Duration,
+    /// The request, to the engine.
+    pub(crate) there: Duration,
+    /// The first word, from the engine.
+    pub(crate) back: Duration,
     pub(crate) whole: Duration,
 }
 
@@ -40,14 +45,19 @@ impl Client {
 
     /// Asks for a stream and reads it to its end.
     pub(crate) async fn ask(&mut self, target: &Target, words: &str) -> anyhow::Result<Took> {
-        let since = Instant::now();
+        let asked = engine::now();
         self.begin(target, words).await?;
-        let first = since.elapsed();
+        let read = engine::now();
+        let (came, went) = engine::stamped(&String::from_utf8_lossy(&self.read)).context("no times")?;
         self.until(b"0\r\n\r\n").await?;
-        Ok(Took { first, whole: since.elapsed() })
+        Ok(Took {
+            there: came.saturating_sub(asked),
+            back: read.saturating_sub(went),
+            whole: engine::now().saturating_sub(asked),
+        })
     }
 
-    /// Asks for a stream and reads to its first word.
+    /// Asks for a stream and reads to the end of its first word.
     pub(crate) async fn begin(&mut self, target: &Target, words: &str) -> anyhow::Result<()> {
         let Target { address, path, model, .. } = target;
         let messages = json!([{"role": "user", "content": words}]);
@@ -59,7 +69,7 @@ impl Client {
         );
         self.read.clear();
         self.stream.write_all((head + &body).as_bytes()).await.context("asking")?;
-        self.until(b"word").await?;
+        self.until(b";").await?;
         ensure!(self.read.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&self.read));
         Ok(())
     }

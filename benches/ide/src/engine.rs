@@ -1,8 +1,10 @@
-//! An engine that takes exactly as long as it is told, like a model of middling speed: what an answer takes longer than
-//! that, the way to it took.
+//! An engine that takes as long as a model of middling speed. It writes into each answer when the request came and when the
+//! first word went: it shares its clock with whoever asks, so that the way there and back is known to the microsecond,
+//! whatever a timer rounds.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +18,26 @@ const PIECES: usize = 32;
 /// Until the first word, and between two.
 const FIRST: Duration = Duration::from_millis(50);
 const NEXT: Duration = Duration::from_millis(20);
+
+/// Where the clock of engine and client begins.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// What the clock says.
+pub(crate) fn now() -> Duration {
+    BEGINNING.elapsed()
+}
+
+/// When a request had come and its first word went, as the first word says it.
+pub(crate) fn stamp(came: Duration, went: Duration) -> String {
+    format!("word {} {};", came.as_micros(), went.as_micros())
+}
+
+/// The two times of a text that holds a stamp to its end.
+pub(crate) fn stamped(text: &str) -> Option<(Duration, Duration)> {
+    let (times, _) = text.split_once("word ")?.1.split_once(';')?;
+    let (came, went) = times.split_once(' ')?;
+    Some((Duration::from_micros(came.parse().ok()?), Duration::from_micros(went.parse().ok()?)))
+}
 
 /// Serves on a free port until the set is dropped.
 pub(crate) async fn serve() -> anyhow::Result<(SocketAddr, JoinSet<()>)> {
@@ -39,13 +61,14 @@ async fn connection(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut read = Vec::new();
     while let Some((head, body)) = request(&mut stream, &mut read).await? {
+        let came = now();
         if head.starts_with("GET") {
             let models =
                 r#"{"object":"list","data":[{"id":"scripted","object":"model","max_model_len":8192}]}"#;
             whole(&mut stream, models).await?;
         } else if body.contains("\"stream\":true") || body.contains("\"stream\": true") {
             let silent = body.contains(SILENCE);
-            streamed(&mut stream, silent).await?;
+            streamed(&mut stream, came, silent).await?;
             if silent {
                 // Until the other side hangs up.
                 stream.read_u8().await?;
@@ -92,7 +115,7 @@ async fn whole(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {
     stream.write_all((head + body).as_bytes()).await
 }
 
-async fn streamed(stream: &mut TcpStream, silent: bool) -> std::io::Result<()> {
+async fn streamed(stream: &mut TcpStream, came: Duration, silent: bool) -> std::io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = |data: &str| format!("{:x}\r\ndata: {data}\n\n\r\n", data.len() + "data: \n\n".len());
     let piece = |delta: &str, finish: &str| {
@@ -100,16 +123,16 @@ async fn streamed(stream: &mut TcpStream, silent: bool) -> std::io::Result<()> {
             r#"{{"id":"x","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]}}"#
         ))
     };
+    let word = |content: &str| piece(&format!(r#"{{"role":"assistant","content":"{content}"}}"#), "null");
     tokio::time::sleep(FIRST).await;
-    stream.write_all(head.as_bytes()).await?;
-    let word = piece(r#"{"role":"assistant","content":"word "}"#, "null");
-    stream.write_all(word.as_bytes()).await?;
+    let first = word(&stamp(came, now()));
+    stream.write_all((head.to_owned() + &first).as_bytes()).await?;
     if silent {
         return Ok(());
     }
     for _ in 1..PIECES {
         tokio::time::sleep(NEXT).await;
-        stream.write_all(word.as_bytes()).await?;
+        stream.write_all(word("word ").as_bytes()).await?;
     }
     let usage = r#"{"id":"x","object":"chat.completion.chunk","created":1,"model":"scripted","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":32,"total_tokens":33}}"#;
     let end = [piece("{}", r#""stop""#), chunk(usage), chunk("[DONE]"), "0\r\n\r\n".to_owned()].concat();

@@ -1,8 +1,9 @@
 //! What our door adds to the latency of the engine behind it, beside litellm's proxy over the same engine, in one run:
 //! `make bench-ide`. Prints figures and judges nothing; what they mean depends on who else uses the cores.
 //!
-//! The engine is a server that takes as long as a model of middling speed, always the same, so that what is added is the
-//! way to it. All three are asked alike: streams of chats over connections that are kept, so many at a time, in turns.
+//! The engine is a server that takes as long as a model of middling speed and tells when it was asked and when it answered,
+//! so that what is measured is the way there and back alone. All three are asked alike: streams of chats over connections
+//! that are kept, so many at a time, in turns.
 
 mod client;
 mod engine;
@@ -71,7 +72,7 @@ async fn main() -> anyhow::Result<()> {
         options.streams, options.answers, options.runs
     ))?;
     say(
-        "| run | asked | first word p50 | p99 | added p50 | added p99 | whole p50 | added p50 |\n|---|---|---|---|---|---|---|---|",
+        "| run | asked | way there p50 | way back p50 | both p50 | p99 | added p50 | added p99 | whole p50 | added p50 |\n|---|---|---|---|---|---|---|---|---|---|",
     )?;
     for run in 1..=options.runs {
         let mut base: Option<(Figures, Figures)> = None;
@@ -81,16 +82,20 @@ async fn main() -> anyhow::Result<()> {
             let whole = warm.iter().map(|took| took.whole).min().unwrap_or_default();
             let spread = if options.together { Duration::ZERO } else { whole };
             let took = load(target, options.streams, options.answers, spread).await?;
-            let first = Figures::of(took.iter().map(|took| took.first));
+            let there = Figures::of(took.iter().map(|took| took.there));
+            let back = Figures::of(took.iter().map(|took| took.back));
+            let both = Figures::of(took.iter().map(|took| took.there + took.back));
             let whole = Figures::of(took.iter().map(|took| took.whole));
-            let (base_first, base_whole) = *base.get_or_insert((first, whole));
+            let (base_both, base_whole) = *base.get_or_insert((both, whole));
             say(&format!(
-                "| {run} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+                "| {run} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} | {:.2} | {:.2} |",
                 target.name,
-                first.p50,
-                first.p99,
-                first.p50 - base_first.p50,
-                first.p99 - base_first.p99,
+                there.p50,
+                back.p50,
+                both.p50,
+                both.p99,
+                both.p50 - base_both.p50,
+                both.p99 - base_both.p99,
                 whole.p50,
                 whole.p50 - base_whole.p50,
             ))?;
