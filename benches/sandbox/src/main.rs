@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser;
-use edgecoder_sandbox::{Config, Sandbox};
+use edgecoder_sandbox::{Config, Fault, Sandbox};
 use tokio::runtime::Builder;
 
 use crate::figures::Figures;
@@ -59,6 +59,9 @@ struct Options {
     /// Whole runs of `cargo test` and pytest, bare and inside
     #[arg(long, default_value_t = 0)]
     overhead: usize,
+    /// Layers to leave out in these, to see what each costs; obeyed only by a launcher built for development
+    #[arg(long, value_parser = layer)]
+    without: Vec<Fault>,
     /// A suite of problems with solutions, whose programs the node runs bare and inside; left out without it
     #[arg(long, requires = "node")]
     suite: Option<PathBuf>,
@@ -71,6 +74,11 @@ struct Options {
     /// Where to write everything as JSON
     #[arg(long)]
     json: Option<PathBuf>,
+}
+
+/// A layer by the name that it has in job descriptions.
+fn layer(name: &str) -> serde_json::Result<Fault> {
+    serde_json::from_value(name.into())
 }
 
 fn main() -> anyhow::Result<()> {
@@ -97,7 +105,7 @@ fn main() -> anyhow::Result<()> {
         runtime.block_on(starts::kills(&sandbox, options.kills, &mut figures))?;
     }
     if options.overhead > 0 {
-        runtime.block_on(overhead::measure(&jail, options.overhead, &mut figures))?;
+        runtime.block_on(overhead::measure(&jail, options.overhead, &options.without, &mut figures))?;
     }
     if let (Some(node), Some(suite)) = (&options.node, &options.suite) {
         let jobs = std::thread::available_parallelism().map_or(2, usize::from);

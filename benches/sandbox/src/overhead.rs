@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use edgecoder_sandbox::{Config, Exit, Job, Limits, Sandbox};
+use edgecoder_sandbox::{Config, Exit, Fault, Job, Limits, Sandbox};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -52,13 +52,18 @@ const WORKS: &[Work] = &[
     },
 ];
 
-/// Each work `count` times both ways, by whose clock is the caller's.
-pub(crate) async fn measure(jail: &Path, count: usize, figures: &mut Figures) -> anyhow::Result<()> {
+/// Each work `count` times both ways, by whose clock is the caller's; inside without these layers.
+pub(crate) async fn measure(
+    jail: &Path,
+    count: usize,
+    without: &[Fault],
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the tool chains of whoever measures")]
     let variable = |name| std::env::var(name).unwrap_or_default();
     let (path, home) = (variable("PATH"), variable("HOME"));
     let config = Config { jail: Some(jail.to_owned()), ..Config::detected(&path, Path::new(&home)) };
-    let sandbox = Sandbox::new(config)?;
+    let sandbox = Sandbox::new(config)?.with_faults(without);
     for round in 0..=count {
         for work in WORKS {
             let (bare, inside) = (lay(work)?, lay(work)?);

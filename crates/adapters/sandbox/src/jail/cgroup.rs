@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rustix::process::{Pid, getpid};
+use rustix::process::Pid;
 
+use self::claim::Claim;
+use self::place::{Place, places};
 use crate::fault::{Fault, trip};
 use crate::launch::{LaunchLimits, LaunchSpec, Layers};
 use crate::quota::{self, CpuQuota};
 
-/// Groups are named after their launcher, so that a later one can tell which are left over.
-const PREFIX: &str = "edgecoder-jail-";
-/// How often a group that the kernel still calls busy is tried again, a millisecond apart.
-const REMOVE_TRIES: u32 = 200;
+mod claim;
+mod place;
+
 /// The first process is not the payload's to count.
 const OWN_PROCESSES: u32 = 1;
 /// Memory limits are kept in pages; the largest in use on Linux.
@@ -36,18 +36,12 @@ const CFS_QUOTA: &str = "cpu.cfs_quota_us";
 const CFS_PERIOD: &str = "cpu.cfs_period_us";
 const CPU_MAX: &str = "cpu.max";
 
-/// A directory in which groups of one controller may be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    version: u8,
-    controller: &'static str,
-    folder: PathBuf,
-}
-
 /// The groups of one run, at most one for each controller; removed when dropped.
 #[derive(Debug, Default)]
 pub(super) struct Cgroup {
     groups: Vec<Place>,
+    /// The folders they lie in; one may hold several controllers.
+    claims: Vec<Claim>,
     /// Whether the processor time per period is bounded as asked.
     quota: bool,
 }
@@ -56,24 +50,36 @@ impl Cgroup {
     /// Makes the groups, writes their limits and reads them back. `mounts` is a mountinfo. What is refused is left out.
     pub(super) fn create(spec: &LaunchSpec, mounts: &str) -> Self {
         let mut made = Self::default();
-        let name = format!("{PREFIX}{}", getpid().as_raw_nonzero());
         for place in places(mounts) {
-            let group = Place { folder: place.folder.join(&name), ..place };
-            let fault = match group.controller {
+            let fault = match place.controller {
                 MEMORY => Some(Fault::MemoryCgroup),
                 PIDS => Some(Fault::PidsCgroup),
                 SHARE => Some(Fault::CpuCgroup),
                 _ => None,
             };
             let allowed = fault.map_or(Ok(()), |fault| trip(&spec.faults, fault));
-            if made.of(group.controller).is_none()
-                && allowed.and_then(|()| group.make()).and_then(|()| group.limit(&spec.limits)).is_ok()
+            if made.of(place.controller).is_none()
+                && let Ok(folder) = allowed.and_then(|()| made.claim(&place.folder))
             {
-                made.groups.push(group);
+                let group = Place { folder, ..place };
+                if group.limit(&spec.limits).is_ok() {
+                    made.groups.push(group);
+                }
             }
         }
         made.quota = made.set_quota(spec).is_some();
         made
+    }
+
+    /// The folder of this run in `parent`.
+    fn claim(&mut self, parent: &Path) -> io::Result<PathBuf> {
+        if let Some(claim) = self.claims.iter().find(|claim| claim.folder().parent() == Some(parent)) {
+            return Ok(claim.folder().to_owned());
+        }
+        let claim = Claim::make(parent)?;
+        let folder = claim.folder().to_owned();
+        self.claims.push(claim);
+        Ok(folder)
     }
 
     fn of(&self, controller: &str) -> Option<&Place> {
@@ -125,8 +131,8 @@ impl Cgroup {
     }
 
     /// Leaves the groups alone: the copy of this value in a cloned process does not own them.
-    pub(super) fn forget(self) {
-        std::mem::forget(self);
+    pub(super) fn forget(mut self) {
+        self.claims.clear();
     }
 
     pub(super) fn bounds_memory(&self) -> bool {
@@ -207,33 +213,16 @@ fn move_self(group: &Path) -> io::Result<()> {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        for folder in self.folders() {
-            for _ in 0..REMOVE_TRIES {
-                match fs::remove_dir(folder) {
-                    Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                        std::thread::sleep(Duration::from_millis(1));
-                    }
-                    // Removed, or gone already.
-                    _ => break,
-                }
-            }
-        }
+        self.claims.iter().for_each(Claim::remove);
     }
 }
 
 impl Place {
-    fn make(&self) -> io::Result<()> {
-        match fs::create_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            other => other,
-        }
-    }
-
-    /// Writes the limits of this controller; a group that does not hold them is taken away again.
+    /// Writes the limits of this controller and reads them back.
     fn limit(&self, limits: &LaunchLimits) -> io::Result<()> {
         let memory = limits.memory_bytes.saturating_add(limits.disk_bytes);
         let processes = u64::from(limits.processes.saturating_add(OWN_PROCESSES));
-        let set = match (self.controller, self.version) {
+        match (self.controller, self.version) {
             (MEMORY, 1) => {
                 self.bound("memory.limit_in_bytes", memory).and_then(|()| {
                     // Absent where swap is not accounted, and then there is nothing to bound.
@@ -248,11 +237,7 @@ impl Place {
             (SHARE, 1) => self.bound("cpu.shares", SHARES_V1),
             (SHARE, _) => self.bound("cpu.weight", SHARES_V2),
             _ => Ok(()),
-        };
-        if set.is_err() && self.version == 1 {
-            fs::remove_dir(&self.folder)?;
         }
-        set
     }
 
     fn bound(&self, file: &str, value: u64) -> io::Result<()> {
@@ -279,21 +264,10 @@ impl Place {
     }
 }
 
-/// Removes the groups of launchers that were killed before they could. Never touches a group with members:
-/// the kernel refuses to remove those.
+/// Removes the groups of launchers that were killed before they could.
 pub(crate) fn sweep() {
-    for place in places(&mounts()) {
-        let Ok(entries) = fs::read_dir(&place.folder) else { continue };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let launcher = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-            let dead = |pid: &str| matches!(fs::exists(Path::new("/proc").join(pid)), Ok(false));
-            if launcher.is_some_and(dead) {
-                // Still busy, or swept by another node at the same time; both are fine.
-                let _left = fs::remove_dir(entry.path());
-            }
-        }
-    }
+    let parents: BTreeSet<PathBuf> = places(&mounts()).into_iter().map(|place| place.folder).collect();
+    parents.iter().for_each(|parent| claim::sweep(parent));
 }
 
 /// What is mounted where, as the kernel lists it; empty where it does not.
@@ -301,82 +275,9 @@ pub(super) fn mounts() -> String {
     fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
 }
 
-fn places(mounts: &str) -> Vec<Place> {
-    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let mut found = places_v1(&own, mounts);
-    for folder in folders_v2(&own, mounts) {
-        let enabled = fs::read_to_string(folder.join("cgroup.subtree_control")).unwrap_or_default();
-        for (wanted, controller) in [(MEMORY, MEMORY), (PIDS, PIDS), ("cpu", SHARE), (MEMORY, ACCOUNT)] {
-            if enabled.split_whitespace().any(|name| name == wanted) {
-                found.push(Place { version: 2, controller, folder: folder.clone() });
-            }
-        }
-    }
-    found
-}
-
-/// The group this process is in, for each controller of version 1: ours go below it and inherit its bounds.
-fn places_v1(own: &str, mounts: &str) -> Vec<Place> {
-    let mut found = Vec::new();
-    for (wanted, controller) in [(MEMORY, MEMORY), (PIDS, PIDS), ("cpu", SHARE), ("cpuacct", ACCOUNT)] {
-        let has = |list: &str| list.split(',').any(|name| name == wanted);
-        let path = own.lines().find_map(|line| {
-            let mut parts = line.splitn(3, ':').skip(1);
-            has(parts.next()?).then(|| parts.next())?
-        });
-        let mount = mounts.lines().filter_map(Mount::parse).find(|m| m.kind == "cgroup" && has(m.options));
-        if let (Some(path), Some(mount)) = (path, mount) {
-            found.push(Place { version: 1, controller, folder: mount.folder(path) });
-        }
-    }
-    found
-}
-
-/// Where version 2 may let us make groups: below our own, or beside it, for a group with members of its own
-/// cannot hand controllers down.
-fn folders_v2(own: &str, mounts: &str) -> Vec<PathBuf> {
-    let path = own.lines().find_map(|line| line.strip_prefix("0::"));
-    let mount = mounts.lines().filter_map(Mount::parse).find(|mount| mount.kind == "cgroup2");
-    let (Some(path), Some(mount)) = (path, mount) else { return Vec::new() };
-    let own = mount.folder(path);
-    let beside = own.parent().filter(|parent| parent.starts_with(mount.point)).map(Path::to_owned);
-    [Some(own), beside].into_iter().flatten().collect()
-}
-
-struct Mount<'a> {
-    root: &'a str,
-    point: &'a str,
-    kind: &'a str,
-    options: &'a str,
-}
-
-impl<'a> Mount<'a> {
-    /// One line of mountinfo: `id parent dev root point options … - kind source super-options`.
-    fn parse(line: &'a str) -> Option<Self> {
-        let (before, after) = line.split_once(" - ")?;
-        let mut before = before.split(' ').skip(3);
-        let mut after = after.split(' ');
-        let (root, point, kind) = (before.next()?, before.next()?, after.next()?);
-        Some(Self { root, point, kind, options: after.nth(1)? })
-    }
-
-    /// The directory of group `path`; a container may show only a part of the hierarchy.
-    fn folder(&self, path: &str) -> PathBuf {
-        let inside = Path::new(path).strip_prefix(self.root).unwrap_or_else(|_| Path::new(""));
-        Path::new(self.point).join(inside)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MOUNTS: &str = "\
-30 25 0:26 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
-31 25 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
-32 25 0:28 /docker/abc /sys/fs/cgroup/pids ro shared:9 - cgroup cgroup rw,pids
-33 25 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
-";
 
     /// On the kernel's own hierarchy, which needs no controllers for this.
     #[test]
@@ -385,19 +286,15 @@ mod tests {
         use std::process::{Command, Stdio};
 
         let mounts = mounts();
-        let mount = mounts.lines().filter_map(Mount::parse).find(|mount| mount.kind == "cgroup2");
-        let name = format!("{PREFIX}test-{}", std::process::id());
-        let place = mount.map(|mount| Place {
-            version: 2,
-            controller: ACCOUNT,
-            folder: Path::new(mount.point).join(&name),
-        });
-        let Some(place) = place.filter(|place| place.make().is_ok()) else {
+        let mount = mounts.lines().filter_map(place::Mount::parse).find(|mount| mount.kind == "cgroup2");
+        let claim = mount.and_then(|mount| Claim::make(Path::new(mount.point)).ok());
+        let Some(claim) = claim else {
             println!("skipped: no hierarchy of version 2 that this user may change");
             return;
         };
-        let folder = place.folder.clone();
-        let group = Cgroup { groups: vec![place], quota: false };
+        let folder = claim.folder().to_owned();
+        let place = Place { version: 2, controller: ACCOUNT, folder: folder.clone() };
+        let group = Cgroup { groups: vec![place], claims: vec![claim], quota: false };
         let mut child = Command::new("sleep").arg("7600").stdin(Stdio::null()).spawn().unwrap();
         group.join(Pid::from_child(&child)).unwrap();
         assert!(group.cpu_ms().is_some());
@@ -406,22 +303,5 @@ mod tests {
         assert_eq!(child.wait().unwrap().signal(), Some(9));
         drop(group);
         assert!(matches!(folder.try_exists(), Ok(false)), "the group was left");
-    }
-
-    #[test]
-    fn groups_go_below_our_own() {
-        let own = "4:memory:/a/b\n3:cpu,cpuacct:/\n8:pids:/docker/abc\n1:name=systemd:/\n0::/u/s\n";
-        let place = |controller, folder: &str| Place { version: 1, controller, folder: folder.into() };
-        let expected = [
-            place(MEMORY, "/sys/fs/cgroup/memory/a/b"),
-            place(PIDS, "/sys/fs/cgroup/pids/"),
-            place(SHARE, "/sys/fs/cgroup/cpu,cpuacct/"),
-            place(ACCOUNT, "/sys/fs/cgroup/cpu,cpuacct/"),
-        ];
-        assert_eq!(places_v1(own, MOUNTS), expected);
-        let both = ["/sys/fs/cgroup/unified/u/s", "/sys/fs/cgroup/unified/u"].map(PathBuf::from);
-        assert_eq!(folders_v2(own, MOUNTS), both);
-        assert_eq!(folders_v2("0::/\n", MOUNTS), [PathBuf::from("/sys/fs/cgroup/unified/")]);
-        assert_eq!(places_v1("", ""), []);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use edgecoder_sandbox::{Error, Exit, Job, Sandbox};
+use edgecoder_sandbox::{Config, Error, Exit, Job, Sandbox};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,8 @@ use crate::rig::{Rig, config, limits};
 
 /// Set only in the process that a test starts to be killed.
 const DOOMED: &str = "EDGECODER_TEST_DOOMED_WORKER";
+/// Runs beside one who sweeps all the time.
+const RUNS_SWEPT: u32 = 20;
 
 /// Processes of this machine whose command line holds `marker` (arguments are separated by NUL).
 pub(crate) fn alive(marker: &str) -> Vec<u32> {
@@ -110,6 +113,46 @@ async fn cancelling_and_dropping_kill_at_once() {
     let payload = open(await_alive("sleep\x007006")[0]);
     run.abort();
     assert_dies(&payload);
+}
+
+/// Starts the launcher in a process namespace of its own, under an id that is hardly anybody's here.
+fn far_launcher(folder: &Path) -> PathBuf {
+    let (draft, script) = (folder.join("draft"), folder.join("start"));
+    let launcher = config().jail.unwrap();
+    let inside = format!("echo 32000 >/proc/sys/kernel/ns_last_pid; {}; exit $?", launcher.display());
+    let text = format!("#!/bin/sh\nexec unshare --pid --fork --mount-proc sh -c '{inside}'\n");
+    fs::write(&draft, text).unwrap();
+    // By another process: what one of ours holds open to write cannot be started.
+    let done = Command::new("install").args(["-m", "755"]).args([&draft, &script]).status().unwrap();
+    assert!(done.success());
+    script
+}
+
+/// Its process id is nobody's here, as that of a node in a container is. Only root may make such a namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_swept_is_no_living_run_of_another_process_namespace() {
+    if !rustix::process::getuid().is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    let rig = Rig::new();
+    let script = far_launcher(rig.tree.path());
+    let sandbox = Sandbox::new(Config { jail: Some(script), ..config() }).unwrap();
+    let whole = rig.run("true").await.level;
+    let over = CancellationToken::new();
+    let watched = over.clone();
+    let sweeper = tokio::task::spawn_blocking(move || {
+        while !watched.is_cancelled() {
+            assert!(Sandbox::new(config()).is_ok());
+        }
+    });
+    let over = over.drop_guard();
+    for _ in 0..RUNS_SWEPT {
+        let report = sandbox.run(rig.job("true"), CancellationToken::new()).await.unwrap();
+        assert_eq!((report.exit, report.level), (Exit::Code(0), whole), "{report:?}");
+    }
+    drop(over);
+    sweeper.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
