@@ -183,6 +183,7 @@ async fn every_request_carries_the_window_that_was_read_back() {
     assert_eq!(asked.iter().filter(|(path, _)| path == "/api/show").count(), 1);
     let last = &asked.last().unwrap().1;
     assert_eq!((&last["truncate"], &last["options"]["num_predict"]), (&json!(false), &json!(50)));
+    assert_eq!(last["options"]["top_k"], 0, "left out, it would be Ollama's own 40");
 }
 
 #[tokio::test]

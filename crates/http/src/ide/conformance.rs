@@ -3,8 +3,11 @@
 
 use std::fmt::Write as _;
 
-use super::parameters::{Endpoint, Parameter, Standing, Unknown};
+use super::parameters::{Endpoint, Nested, Parameter, Standing, Unknown};
 use super::{anthropic, chat, ollama, openai};
+
+/// Parameters that have a table of their own, by dialect.
+const NESTED: &[(&str, &[Nested])] = &[("Ollama", &[ollama::options::OPTIONS])];
 
 /// Every route with parameters, by dialect.
 const DIALECTS: &[(&str, &[Endpoint])] = &[
@@ -36,8 +39,8 @@ pub fn page() -> String {
     let mut page = String::from(
         "# What the IDE door takes\n\n\
          Port 4304 speaks the dialects of OpenAI, Anthropic and Ollama, and has the routes of the companion. Each row is a parameter: *supported* does what it\n\
-         says, *idle* is taken and changes nothing (and why that is no loss), *only* takes the values that ask for what\n\
-         happens anyway, *refused* is an error in the dialect's own form when it asks for something. Empty values (`null`,\n\
+         says, *idle* is taken and changes nothing (and why that is no loss), *only* takes the values (and lists of them) that\n\
+         ask for what happens anyway, *refused* is an error in the dialect's own form when it asks for something. Empty values (`null`,\n\
          `false`, `\"\"`, `[]`, `{}`) ask for nothing. This page is generated from the tables that requests are checked\n\
          against: `cargo xtask openapi`.\n",
     );
@@ -45,25 +48,29 @@ pub fn page() -> String {
         // Writing to a string cannot fail.
         let _ = write!(page, "\n## {dialect}\n");
         for endpoint in *endpoints {
-            section(&mut page, endpoint);
+            let Endpoint { method, path, unknown, parameters, notes } = *endpoint;
+            section(&mut page, &format!("`{method} {path}`"), unknown, notes, parameters);
+        }
+        let nested = NESTED.iter().filter(|(of, _)| of == dialect).flat_map(|(_, nested)| *nested);
+        for Nested { of, unknown, parameters, .. } in nested {
+            section(&mut page, of, *unknown, &[], parameters);
         }
     }
     page
 }
 
-fn section(page: &mut String, endpoint: &Endpoint) {
-    let Endpoint { method, path, unknown, parameters, notes } = endpoint;
+fn section(page: &mut String, title: &str, unknown: Unknown, notes: &[&str], parameters: &[Parameter]) {
     let unknown = match unknown {
         Unknown::Refused => "refused by name, as the original does",
         Unknown::Ignored => "ignored, as the original does",
     };
     // Writing to a string cannot fail.
-    let _ = write!(page, "\n### `{method} {path}`\n\nOther parameters are {unknown}.\n");
-    for note in *notes {
+    let _ = write!(page, "\n### {title}\n\nOther parameters are {unknown}.\n");
+    for note in notes {
         let _ = write!(page, "\n- {note}");
     }
     let _ = write!(page, "\n\n| parameter | here | why |\n|---|---|---|\n");
-    for Parameter { name, standing } in *parameters {
+    for Parameter { name, standing } in parameters {
         let _ = match standing {
             Standing::Honoured => writeln!(page, "| `{name}` | supported | |"),
             Standing::Idle(why) => writeln!(page, "| `{name}` | idle | {why} |"),

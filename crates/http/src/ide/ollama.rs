@@ -11,12 +11,16 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::fault;
-use super::parameters::{Parameter, idle};
+use super::parameters::{Parameter, idle, only};
 use crate::Error;
 use crate::request::Field;
 
 pub(super) const KEEP_ALIVE: Parameter =
     idle("keep_alive", "the model stays loaded as long as the node runs");
+
+pub(super) const TRUNCATE: Parameter =
+    only("truncate", &["false"], "what does not fit the window is refused, never cut");
+pub(super) const SHIFT: Parameter = only("shift", &["false"], "an answer ends where the window does");
 
 /// The body of an error.
 pub(super) fn error_body(error: &Error) -> Value {

@@ -15,7 +15,7 @@ pub(super) enum Standing {
     Honoured,
     /// It is taken, and nothing follows from it here; why that is no loss.
     Idle(&'static str),
-    /// Only these JSON values are taken, because they ask for what happens anyway; why no others.
+    /// Only these JSON values, and lists of them, are taken, because they ask for what happens anyway; why no others.
     Only(&'static [&'static str], &'static str),
     /// Refused; why.
     Refused(&'static str),
@@ -26,6 +26,17 @@ pub(super) enum Standing {
 pub(super) struct Parameter {
     pub(super) name: &'static str,
     pub(super) standing: Standing,
+}
+
+/// What stands in one parameter of several routes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nested {
+    /// The parameter and its routes, for people.
+    pub(super) of: &'static str,
+    /// What stands before the names in errors.
+    pub(super) within: &'static str,
+    pub(super) unknown: Unknown,
+    pub(super) parameters: &'static [Parameter],
 }
 
 /// What becomes of a parameter that no table names, as the original does it.
@@ -70,7 +81,7 @@ impl Endpoint {
     /// Reads a body as this route takes it.
     pub(super) fn read<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Fault> {
         let object: Map<String, Value> = crate::body::parse(bytes)?;
-        self.check(&object)?;
+        check(self.parameters, self.unknown, "", &object)?;
         // Most clients write out what they leave open.
         let said = object.into_iter().filter(|(_, value)| !value.is_null()).collect();
         serde_path_to_error::deserialize(Value::Object(said)).map_err(|error| {
@@ -83,32 +94,55 @@ impl Endpoint {
             }
         })
     }
+}
 
-    fn check(&self, object: &Map<String, Value>) -> Result<(), Fault> {
-        for (name, value) in object {
-            let known = self.parameters.iter().find(|parameter| parameter.name == name);
-            match known.map(|parameter| parameter.standing) {
-                Some(Standing::Honoured | Standing::Idle(_)) => {}
-                Some(Standing::Only(values, why)) => {
-                    let taken = asks_nothing(value) || values.contains(&value.to_string().as_str());
-                    if !taken {
-                        let list = values.join(", ");
-                        return Err(Fault::of(
-                            name,
-                            format!("`{name}`: only {list} is supported here: {why}"),
-                        ));
-                    }
-                }
-                Some(Standing::Refused(_)) if asks_nothing(value) => {}
-                Some(Standing::Refused(why)) => return Err(Fault::unsupported(name, why)),
-                None if self.unknown == Unknown::Ignored => {}
-                None => {
-                    let error = Error::new(ErrorCode::UnknownField, format!("Unknown parameter: '{name}'."));
-                    return Err(Fault { error, field: Some(name.clone()) });
-                }
+impl Nested {
+    /// Refuses what is not taken here.
+    pub(super) fn check(&self, object: &Map<String, Value>) -> Result<(), Fault> {
+        check(self.parameters, self.unknown, self.within, object)
+    }
+}
+
+fn check(
+    parameters: &[Parameter],
+    unknown: Unknown,
+    within: &str,
+    object: &Map<String, Value>,
+) -> Result<(), Fault> {
+    for (name, value) in object {
+        let known = parameters.iter().find(|parameter| parameter.name == name);
+        let name = || format!("{within}{name}");
+        match known.map(|parameter| parameter.standing) {
+            Some(Standing::Honoured | Standing::Idle(_)) => {}
+            Some(Standing::Only(..) | Standing::Refused(_)) if asks_nothing(value) => {}
+            Some(Standing::Only(values, _)) if is_of(values, value) => {}
+            Some(Standing::Only(values, why)) => {
+                let (name, list) = (name(), values.join(", "));
+                let words = format!("`{name}`: only {list} is supported here: {why}");
+                return Err(Fault::of(name, words));
+            }
+            Some(Standing::Refused(why)) => return Err(Fault::unsupported(name(), why)),
+            None if unknown == Unknown::Ignored => {}
+            None => {
+                let error = Error::new(ErrorCode::UnknownField, format!("Unknown parameter: '{}'.", name()));
+                return Err(Fault { error, field: Some(name()) });
             }
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+/// Whether the value, or each value of a list, is one of those.
+fn is_of(values: &[&str], value: &Value) -> bool {
+    let one = |value: &Value| values.iter().any(|text| same(text, value));
+    one(value) || value.as_array().is_some_and(|list| list.iter().all(one))
+}
+
+/// Numbers by what they are: many clients write 1 as 1.0.
+fn same(text: &str, value: &Value) -> bool {
+    match value.as_f64() {
+        Some(number) => text.parse() == Ok(number),
+        None => *value.to_string() == *text,
     }
 }
 
@@ -134,7 +168,7 @@ mod tests {
         parameters: &[
             honoured("a"),
             idle("b", "no loss"),
-            only("c", &["\"auto\"", "1"], "no other"),
+            only("c", &["\"auto\"", "1", "\"low\""], "no other"),
             refused("d", "not here"),
         ],
         notes: &[],
@@ -163,12 +197,27 @@ mod tests {
     fn what_is_not_honoured_is_refused_by_name() {
         check(r#"{"a": 1, "b": {"x": 1}, "c": "auto", "d": null}"#, None);
         check(r#"{"a": null, "c": 1, "d": {}}"#, None);
-        check(r#"{"c": "other"}"#, Some("c: `c`: only \"auto\", 1 is supported"));
+        check(r#"{"c": 1.0}"#, None);
+        check(r#"{"c": ["low", "auto"]}"#, None);
+        check(r#"{"c": ["low", "high"]}"#, Some("c: `c`: only"));
+        check(r#"{"c": 1.5}"#, Some("c: `c`: only"));
+        check(r#"{"c": "other"}"#, Some("c: `c`: only \"auto\", 1, \"low\" is supported"));
         check(r#"{"d": true}"#, Some("d: `d` is not supported here: not here"));
         check(r#"{"e": 1}"#, Some("e: Unknown parameter: 'e'."));
         check(r#"{"a": "text"}"#, Some("a: `a`: invalid type"));
         check("[]", Some("invalid type"));
         let open = Endpoint { unknown: Unknown::Ignored, ..ENDPOINT };
         assert!(open.read::<Body>(br#"{"e": 1}"#).is_ok());
+    }
+
+    #[test]
+    fn what_stands_within_a_parameter_is_refused_by_its_whole_name() {
+        let Endpoint { unknown, parameters, .. } = ENDPOINT;
+        let nested = Nested { of: "x", within: "options.", unknown, parameters };
+        let refused =
+            |body: Value| nested.check(body.as_object().unwrap()).err().and_then(|fault| fault.field);
+        assert_eq!(refused(serde_json::json!({"a": 1, "d": null})), None);
+        assert_eq!(refused(serde_json::json!({"d": 7})).as_deref(), Some("options.d"));
+        assert_eq!(refused(serde_json::json!({"e": 7})).as_deref(), Some("options.e"));
     }
 }

@@ -3,10 +3,19 @@
 
 use edgecoder_worker::{CompletionRequest, Engine, InferenceError};
 
+use super::fault::Fault;
 use super::prompt::most_tokens;
 
 /// Where the client says nothing: most answers are shorter, and an engine keeps this much of its memory free for each.
 const USUAL_TOKENS: u32 = 2048;
+
+/// How many tokens a client named as `name`: an answer of none is no answer.
+pub(super) fn named(name: &str, tokens: Option<u32>) -> Result<Option<u32>, Fault> {
+    match tokens {
+        Some(0) => Err(Fault::of(name, format!("`{name}`: must be at least 1"))),
+        Some(_) | None => Ok(tokens),
+    }
+}
 
 /// Sets `max_tokens` of the request. Counts the prompt only where it might not fit.
 pub(super) async fn make(
@@ -15,7 +24,7 @@ pub(super) async fn make(
     asked: Option<u32>,
     request: &mut CompletionRequest,
 ) -> Result<(), InferenceError> {
-    let wanted = asked.unwrap_or(USUAL_TOKENS).max(1);
+    let wanted = asked.unwrap_or(USUAL_TOKENS);
     request.max_tokens = wanted;
     if most_tokens(request).saturating_add(wanted) <= window_tokens {
         return Ok(());

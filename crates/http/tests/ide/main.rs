@@ -15,5 +15,6 @@ mod ollama;
 mod responses;
 mod rig;
 mod routing;
+mod sampling;
 mod tables;
 mod tools;

@@ -77,7 +77,8 @@ async fn refusals_have_ollamas_form() {
     };
     check("/api/chat", chat(json!({"model": "none"})), 404).await;
     check("/api/chat", chat(json!({"think": true})), 400).await;
-    check("/api/chat", chat(json!({"options": {"mirostat": 1}})), 400).await;
+    check("/api/chat", chat(json!({"truncate": true})), 400).await;
+    check("/api/chat", chat(json!({"shift": true})), 400).await;
     check("/api/generate", json!({"model": "scripted", "prompt": "p", "images": ["x"]}), 400).await;
     check("/api/embed", json!({"model": "scripted", "input": "x"}), 400).await;
 }

@@ -146,24 +146,20 @@ pub(super) fn body(request: &CompletionRequest, model: &str, num_ctx: u32) -> (&
 const SEEDS: u64 = 1 << 31;
 
 fn options(request: &CompletionRequest, num_ctx: u32) -> Value {
-    let mut options = json!({
+    json!({
         "num_ctx": num_ctx,
         "num_predict": request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
+        // Also where it is 0, which keeps everything: left out, it would be Ollama's own 40.
+        "top_k": request.top_k,
         "min_p": request.min_p,
         "repeat_penalty": request.repeat_penalty,
         "frequency_penalty": request.frequency_penalty,
         "presence_penalty": request.presence_penalty,
         "seed": request.seed % SEEDS,
         "stop": request.stop,
-    });
-    if request.top_k > 0
-        && let Some(options) = options.as_object_mut()
-    {
-        options.insert("top_k".to_owned(), json!(request.top_k));
-    }
-    options
+    })
 }
 
 /// The window `/api/ps` says it opened for `model`; absent in older versions.

@@ -16,6 +16,7 @@ use crate::ide::ask::{Ask, Prompt, Sampling, ToolChoice, Turn};
 use crate::ide::body::Sent;
 use crate::ide::fault::Fault;
 use crate::ide::parameters::{Endpoint, Parameter, Unknown, honoured, idle, only, refused};
+use crate::ide::room;
 
 const BETA: Parameter = idle("betas", "what is honoured stands in this table");
 const METADATA: Parameter = idle("metadata", "it helps Anthropic to find abuse, and changes no answer");
@@ -45,6 +46,7 @@ pub(in crate::ide) const ENDPOINT: Endpoint = Endpoint {
         BETA,
         THINKING,
         only("service_tier", &["\"auto\"", "\"standard_only\""], "a node has one class of service"),
+        refused("inference_geo", "where an answer is made is decided by the privacy tier, not by a region"),
         refused("container", "a node runs no containers for clients"),
         refused("mcp_servers", "connect them to the client"),
         refused("context_management", "conversations are never shortened unasked"),
@@ -187,12 +189,10 @@ pub(in crate::ide) async fn count(state: Shared<State>, Sent(bytes): Sent) -> Re
 
 impl MessagesRequest {
     fn into_ask(self) -> Result<Ask, Fault> {
-        if self.max_tokens == 0 {
-            return Err(Fault::of("max_tokens", "max_tokens: must be at least 1"));
-        }
+        let max_tokens = room::named("max_tokens", Some(self.max_tokens))?;
         let ask = asked(self.model, self.messages, self.system, self.tools, self.tool_choice)?;
         Ok(Ask {
-            max_tokens: Some(self.max_tokens),
+            max_tokens,
             stop: self.stop_sequences.into_iter().filter(|stop| !stop.is_empty()).collect(),
             sampling: Sampling {
                 temperature: self.temperature,

@@ -32,7 +32,7 @@ pub(in crate::ide) const ENDPOINT: Endpoint = Endpoint {
         honoured("mode"),
         refused(
             "githubToken",
-            "the companion holds no keys to other services; push and open pull requests yourself",
+            "the companion holds no keys to other services: git finds your own, and pull requests are yours to open",
         ),
     ],
     notes: &[

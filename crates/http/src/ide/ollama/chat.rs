@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Form, Style, told};
 use super::options::{AnswerFormat, Options};
-use super::{KEEP_ALIVE, untagged};
+use super::{KEEP_ALIVE, SHIFT, TRUNCATE, untagged};
 use crate::extract::Closing;
 use crate::ide::State;
 use crate::ide::ask::{Ask, PastCall, Prompt, Turn};
@@ -29,15 +29,14 @@ pub(in crate::ide) const ENDPOINT: Endpoint = Endpoint {
         honoured("options"),
         honoured("tools"),
         KEEP_ALIVE,
+        TRUNCATE,
+        SHIFT,
         refused("think", "the model was not trained to think aloud"),
         refused("logprobs", "use `/v1/chat/completions`"),
         refused("top_logprobs", "use `/v1/chat/completions`"),
     ],
     notes: &[
-        "Options of sampling are honoured; `num_ctx` and the like change nothing, the window is as large as the machine \
-         allows, and `/api/show` tells it; `mirostat`, `typical_p`, `tfs_z`, `repeat_last_n` and `penalize_newline` are \
-         refused.",
-        "A conversation that does not fit the window is refused and never cut.",
+        "`options` have a table of their own below.",
         "An empty list of messages answers at once, as Ollama does to load a model.",
     ],
 };

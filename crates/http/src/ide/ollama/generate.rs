@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Form, Style, told};
 use super::options::{AnswerFormat, Options};
-use super::{KEEP_ALIVE, untagged};
+use super::{KEEP_ALIVE, SHIFT, TRUNCATE, untagged};
 use crate::extract::Closing;
 use crate::ide::State;
 use crate::ide::ask::{Ask, Prompt, Turn};
@@ -29,14 +29,22 @@ pub(in crate::ide) const ENDPOINT: Endpoint = Endpoint {
         honoured("format"),
         honoured("options"),
         KEEP_ALIVE,
+        TRUNCATE,
+        SHIFT,
         refused("images", "the model reads text"),
         refused("template", "the model's own template is used; with `raw` none is"),
         refused("context", "deprecated by Ollama: use `/api/chat`"),
         refused("think", "the model was not trained to think aloud"),
+        refused("width", "the model writes text"),
+        refused("height", "the model writes text"),
+        refused("steps", "the model writes text"),
         refused("logprobs", "use `/v1/chat/completions`"),
         refused("top_logprobs", "use `/v1/chat/completions`"),
     ],
-    notes: &["An empty prompt answers at once, as Ollama does to load a model."],
+    notes: &[
+        "`options` have a table of their own below.",
+        "An empty prompt answers at once, as Ollama does to load a model.",
+    ],
 };
 
 /// A prompt, as Ollama's clients write it.

@@ -12,14 +12,14 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::answer::Form;
-use super::{KEEP_ALIVE, untagged};
+use super::{KEEP_ALIVE, TRUNCATE, untagged};
 use crate::Error;
 use crate::extract::Closing;
 use crate::ide::State;
 use crate::ide::body::SentUndeclared;
 use crate::ide::fault::Fault;
 use crate::ide::openai::embeddings::Input;
-use crate::ide::parameters::{Endpoint, Unknown, honoured, idle, only, refused};
+use crate::ide::parameters::{Endpoint, Unknown, honoured, idle, refused};
 
 pub(in crate::ide) const SHOW: Endpoint = Endpoint {
     method: "POST",
@@ -38,7 +38,7 @@ pub(in crate::ide) const EMBED: Endpoint = Endpoint {
         honoured("input"),
         KEEP_ALIVE,
         idle("options", "no option changes a vector"),
-        only("truncate", &["false"], "a text that does not fit is refused, never cut"),
+        TRUNCATE,
         refused("dimensions", "the model's vectors have one length"),
     ],
     notes: &[],

@@ -7,10 +7,51 @@ use utoipa::ToSchema;
 use crate::ide::ask::{Ask, Sampling};
 use crate::ide::body::Stops;
 use crate::ide::fault::Fault;
+use crate::ide::parameters::{Nested, Parameter, Unknown, honoured, idle, only};
 
-/// Options that would change the answer and are not honoured.
-pub(super) const REFUSED: &[&str] =
-    &["mirostat", "mirostat_tau", "mirostat_eta", "tfs_z", "typical_p", "penalize_newline", "repeat_last_n"];
+const NOT_DRAWN_SO: &str = "this way of drawing tokens is not offered";
+
+/// What sets up Ollama's engine. Ours is set up on the node.
+const fn engine(name: &'static str) -> Parameter {
+    idle(name, "how an engine runs is set on its node, and changes no answer")
+}
+
+/// The options of the model.
+pub(in crate::ide) const OPTIONS: Nested = Nested {
+    of: "`options` of `/api/chat` and `/api/generate`",
+    within: "options.",
+    unknown: Unknown::Ignored,
+    parameters: &[
+        honoured("temperature"),
+        honoured("top_p"),
+        honoured("top_k"),
+        honoured("min_p"),
+        honoured("repeat_penalty"),
+        honoured("frequency_penalty"),
+        honoured("presence_penalty"),
+        honoured("seed"),
+        honoured("num_predict"),
+        honoured("stop"),
+        only("repeat_last_n", &["64"], "repetition is looked for in the last 64 tokens"),
+        only("typical_p", &["1"], NOT_DRAWN_SO),
+        only("tfs_z", &["1"], NOT_DRAWN_SO),
+        only("mirostat", &["0"], NOT_DRAWN_SO),
+        idle("mirostat_tau", "it says nothing without `mirostat`"),
+        idle("mirostat_eta", "it says nothing without `mirostat`"),
+        idle("penalize_newline", "Ollama knows it no longer: a newline counts as any token does"),
+        idle("num_ctx", "the window is as large as the machine allows, and `/api/show` tells it"),
+        idle("num_keep", "it says what is kept of a conversation that is cut, and none is cut"),
+        engine("num_batch"),
+        engine("num_gpu"),
+        engine("main_gpu"),
+        engine("num_thread"),
+        engine("draft_num_predict"),
+        engine("numa"),
+        engine("low_vram"),
+        engine("use_mmap"),
+        engine("use_mlock"),
+    ],
+};
 
 /// How tokens are drawn, as Ollama writes it. Other options are checked by name.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -44,12 +85,7 @@ pub(in crate::ide) enum AnswerFormat {
 impl Options {
     /// Sets what they say.
     pub(super) fn set(self, ask: &mut Ask) -> Result<(), Fault> {
-        if let Some(name) = self.others.keys().find(|name| REFUSED.contains(&name.as_str())) {
-            return Err(Fault::unsupported(
-                format!("options.{name}"),
-                "this way of drawing tokens is not offered",
-            ));
-        }
+        OPTIONS.check(&self.others)?;
         ask.sampling = Sampling {
             temperature: self.temperature,
             top_p: self.top_p,
@@ -82,5 +118,24 @@ impl AnswerFormat {
                 Err(Fault::of("format", "format: use \"json\" or a JSON schema"))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use utoipa::PartialSchema as _;
+
+    use super::*;
+    use crate::ide::parameters::Standing;
+
+    #[test]
+    fn what_the_table_calls_supported_has_a_field_and_the_other_way_round() {
+        let schema = serde_json::to_value(Options::schema()).unwrap();
+        let fields: BTreeSet<&str> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let supported = OPTIONS.parameters.iter().filter(|one| one.standing == Standing::Honoured);
+        assert_eq!(supported.map(|one| one.name).collect::<BTreeSet<_>>(), fields);
     }
 }

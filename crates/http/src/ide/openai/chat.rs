@@ -18,6 +18,7 @@ use crate::ide::body::{Sent, Stops};
 use crate::ide::fault::Fault;
 use crate::ide::parameters::{Endpoint, Unknown, honoured, idle, only, refused};
 use crate::ide::prompt::SEVERAL_TEMPERATURE;
+use crate::ide::room;
 
 /// Most answers of one request: each takes a slot.
 const MAX_ANSWERS: u32 = 16;
@@ -70,6 +71,8 @@ pub(in crate::ide) const ENDPOINT: Endpoint = Endpoint {
         "`temperature` is 0 where it is not given: small models write their best code so. With `n` above 1 it is 0.7.",
         "`top_k`, `min_p` and `repeat_penalty` are extras of local servers and are taken as they do.",
         "Parts of a content other than text are refused: the model reads text.",
+        "Of `stream_options`, `include_usage` is honoured; `include_obfuscation` pads events for the internet, and \
+         nothing here.",
         "`response_format` or `logprobs` together with tools is refused; either alone is kept.",
     ],
 };
@@ -180,6 +183,8 @@ impl ChatRequest {
         if self.messages.is_empty() {
             return Err(Fault::of("messages", "`messages`: there are none"));
         }
+        let max_tokens = room::named("max_completion_tokens", self.max_completion_tokens)?
+            .or(room::named("max_tokens", self.max_tokens)?);
         let seed = self.seed.map(i64::cast_unsigned);
         let several = (answers > 1).then_some(SEVERAL_TEMPERATURE);
         let ask = Ask {
@@ -197,7 +202,7 @@ impl ChatRequest {
                 presence_penalty: self.presence_penalty,
                 seed,
             },
-            max_tokens: self.max_completion_tokens.or(self.max_tokens),
+            max_tokens,
             stop: self.stop.map(Stops::into_list).unwrap_or_default(),
             logprobs: self.logprobs.then(|| self.top_logprobs.unwrap_or(0)),
             ..Ask::new(self.model, Prompt::Chat(message::turns(self.messages)?))

@@ -21,6 +21,7 @@ use crate::ide::body::{Sent, Stops};
 use crate::ide::fault::Fault;
 use crate::ide::parameters::{Endpoint, Unknown, honoured, only, refused};
 use crate::ide::prompt::SEVERAL_TEMPERATURE;
+use crate::ide::room;
 use crate::ide::said::{Answer, End, Said, Whole};
 use crate::ide::sse;
 use crate::ide::stamp::{Stamp, route_header, together};
@@ -121,6 +122,7 @@ impl TextRequest {
             let words = format!("from 1 to {MAX_ANSWERS} answers can be asked for at once");
             return Err(Fault::of(if prompts.is_empty() { "prompt" } else { "n" }, words));
         }
+        let max_tokens = room::named("max_tokens", self.max_tokens)?.unwrap_or(USUAL_TOKENS);
         let several = (each > 1).then_some(SEVERAL_TEMPERATURE);
         let sampling = Sampling {
             temperature: self.temperature.or(several),
@@ -141,7 +143,7 @@ impl TextRequest {
             let mut ask = Ask::new(self.model.clone(), prompt);
             ask.sampling = sampling.clone();
             ask.sampling.seed = sampling.seed.map(|seed| seed.wrapping_add(index));
-            ask.max_tokens = Some(self.max_tokens.unwrap_or(USUAL_TOKENS));
+            ask.max_tokens = Some(max_tokens);
             ask.stop.clone_from(&stop);
             ask
         };

@@ -18,6 +18,7 @@ use crate::ide::ask::{Ask, Prompt, Sampling, Turn};
 use crate::ide::body::Sent;
 use crate::ide::fault::Fault;
 use crate::ide::parameters::{Endpoint, Unknown, honoured, idle, only, refused};
+use crate::ide::room;
 
 pub(in crate::ide) const ENDPOINT: Endpoint = Endpoint {
     method: "POST",
@@ -44,7 +45,20 @@ pub(in crate::ide) const ENDPOINT: Endpoint = Endpoint {
         PROMPT_CACHE_RETENTION,
         SERVICE_TIER,
         idle("stream_options", "events are padded for the internet, and not on one's own machine"),
-        idle("include", "what it adds (thoughts, search results) does not exist here"),
+        only(
+            "include",
+            &[
+                "\"reasoning.encrypted_content\"",
+                "\"file_search_call.results\"",
+                "\"web_search_call.results\"",
+                "\"web_search_call.action.sources\"",
+                "\"code_interpreter_call.outputs\"",
+                "\"computer_call_output.output.image_url\"",
+                "\"message.input_image.image_url\"",
+            ],
+            "they add what does not exist here, thoughts and results of OpenAI's own tools; for likelihoods use \
+             `/v1/chat/completions`",
+        ),
         idle("client_metadata", "it labels what OpenAI stores"),
         only("truncation", &["\"disabled\""], "conversations are never cut"),
         refused("reasoning", "the model was not trained to be told how long to think"),
@@ -174,7 +188,7 @@ impl ResponsesRequest {
             several_calls: self.parallel_tool_calls.unwrap_or(true),
             schema: self.text.map(TextConfig::schema).transpose()?.flatten(),
             sampling: Sampling { temperature: self.temperature, top_p: self.top_p, ..Sampling::USUAL },
-            max_tokens: self.max_output_tokens,
+            max_tokens: room::named("max_output_tokens", self.max_output_tokens)?,
             ..Ask::new(self.model, Prompt::Chat(said))
         };
         Ok((ask, conversation))
