@@ -3,8 +3,10 @@
 
 mod edit;
 mod git;
+mod plumbing;
 mod queue;
 mod read;
+mod remote;
 mod shell;
 
 use std::collections::BTreeMap;
@@ -75,6 +77,28 @@ pub(crate) enum Deed {
     },
     Branch {
         name: String,
+    },
+    /// Addresses are as they were shown.
+    Fetch {
+        remote: String,
+        address: String,
+    },
+    Pull {
+        remote: String,
+        address: String,
+        branch: String,
+    },
+    /// From one commit to another, by their hashes.
+    FastForward {
+        branch: String,
+        old: String,
+        new: String,
+    },
+    Push {
+        remote: String,
+        address: String,
+        branch: String,
+        commit: String,
     },
     Submit {
         request: String,
@@ -166,6 +190,9 @@ impl Hands {
                 let title = format!("git branch {}: make it here and switch to it", shown::line(&name));
                 Ok(Prepared::of(class, title, Deed::Branch { name }))
             }
+            Asked::GitFetch { remote } => self.git_fetch(remote).await,
+            Asked::GitPull { remote, branch } => self.git_pull(remote, branch).await,
+            Asked::GitPush { remote, branch } => self.git_push(remote, branch).await,
             Asked::SubmitTask { request, verify } => Ok(self.submission(request, verify)),
             Asked::TaskStatus { id } => {
                 let id = queue::task_id(&id)?;
@@ -195,6 +222,14 @@ impl Hands {
             Deed::Look { script, about } => Performed::told(self.look(script, about, stop).await),
             Deed::Commit { message, files } => Performed::told(self.commit(message, files, stop).await),
             Deed::Branch { name } => Performed::told(self.branch(&name).await),
+            Deed::Fetch { remote, address } => Performed::told(self.fetch(&remote, &address).await),
+            Deed::Pull { remote, address, branch } => self.pull(&remote, &address, &branch).await,
+            Deed::FastForward { branch, old, new } => {
+                Performed::told(self.fast_forward(&branch, &old, &new).await)
+            }
+            Deed::Push { remote, address, branch, commit } => {
+                Performed::told(self.push(&remote, &address, &branch, &commit).await)
+            }
             Deed::Submit { request, verify } => Performed::told(self.submit(request, verify).await),
             Deed::TaskStatus { id } => Performed::told(self.task_status(id).await),
             Deed::Borrowed { name, arguments } => {

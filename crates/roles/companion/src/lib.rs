@@ -9,7 +9,8 @@
 //!
 //! **Invariants.** Whoever drops the stream of a chat ends it with all it started and rejects its own pending actions,
 //! nobody else's. An approval names the hash of what was shown, holds for that one action and once. What is written is
-//! what was shown, or nothing. Commands run in the sandbox only; what they wrote is an action of its own.
+//! what was shown, or nothing. Commands run in the sandbox only; what they wrote is an action of its own. Nothing that a
+//! repository names is run by the git that speaks with its remotes.
 
 mod approvals;
 mod companion;

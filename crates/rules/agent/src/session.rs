@@ -8,6 +8,7 @@
 //! **Invariants.** An exchange ends: thinking and tokens are bounded. Every call that the model sees as made has a
 //! result, also after a crash. What a file or a program says is never taken for words of a person.
 
+pub mod address;
 pub mod approval;
 pub mod asked;
 pub mod exchange;
@@ -17,6 +18,7 @@ pub mod shown;
 pub mod tools;
 pub mod turn;
 
+pub use address::Address;
 pub use approval::{ApprovalClass, ApprovalRules, Mode, Ruling};
 pub use asked::{Asked, PlanStep, StepStatus};
 pub use exchange::{Ending, Exchange, ExchangeLimits, Next};

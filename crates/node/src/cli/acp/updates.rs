@@ -150,7 +150,9 @@ fn kind(tool: &str) -> &'static str {
         "read_file" | "list_directory" | "git_status" | "git_diff" | "git_log" | "task_status" => "read",
         "search_files" => "search",
         "write_file" | "edit_file" | "keep_changes" | "apply_task" => "edit",
-        "run_shell" | "git_commit" | "git_branch" => "execute",
+        "fast_forward" => "edit",
+        "git_fetch" | "git_pull" => "fetch",
+        "run_shell" | "git_commit" | "git_branch" | "git_push" => "execute",
         _ => "other",
     }
 }

@@ -3,33 +3,23 @@
 //! anybody's puts into the real repository.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use edgecoder_agent::session::{ApprovalClass, shown};
 use edgecoder_sandbox::{Artefact, Exit, Job, Limits, Report};
 use edgecoder_workspace::Project;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
+use super::plumbing::{Plumbing, SHOWN_CHARS, WITHIN};
 use super::{Deed, Hands, Prepared};
 
-/// Longest time of one git.
-const WITHIN: Duration = Duration::from_secs(60);
 /// Bytes that a commit may bring out of the sandbox.
 const PACK_BYTES: u64 = 64 << 20;
-/// Characters told of what git says.
-const SHOWN_CHARS: usize = 12_000;
 /// Commits told where the model names no number.
 const COMMITS: u32 = 10;
 /// Commits told at most.
 const MOST_COMMITS: u32 = 100;
 /// Longest message of a commit.
 const MESSAGE_CHARS: usize = 10_000;
-/// Where the index is written anew, beside git's own.
-const NEW_INDEX: &str = "index.edgecoder";
 /// Where a commit comes out of the sandbox.
 const OUT: &str = ".edgecoder-out/";
 
@@ -174,7 +164,7 @@ impl Hands {
         stop: &CancellationToken,
     ) -> Result<String, String> {
         let (name, email) = (self.who("user.name").await?, self.who("user.email").await?);
-        if self.who("core.sparseCheckout").await.is_ok_and(|sparse| sparse == "true") {
+        if self.is_sparse().await {
             return Err("the checkout is sparse: commit by hand".to_owned());
         }
         let files = files.join("\n");
@@ -186,7 +176,7 @@ impl Hands {
         }
         let made = Made::of(&report).ok_or("the commit could not be taken out of the sandbox")?;
         let old = if made.old.is_empty() { "0".repeat(made.new.len()) } else { made.old };
-        let plumbing = Plumbing::of(&self.root)?;
+        let plumbing = self.plumbing()?;
         plumbing.run(&["unpack-objects", "-q", "--strict"], &made.pack).await?;
         // The branch first: it moves only if nobody else moved it meanwhile.
         plumbing.run(&["update-ref", "-m", "commit", &made.branch, &made.new, &old], b"").await?;
@@ -196,11 +186,10 @@ impl Hands {
 
     /// A new branch at the commit that is checked out: no file changes, so none is checked out anew.
     pub(super) async fn branch(&self, name: &str) -> Result<String, String> {
-        let plumbing = Plumbing::of(&self.root)?;
+        let plumbing = self.plumbing()?;
         let full = format!("refs/heads/{name}");
         plumbing.run(&["check-ref-format", &full], b"").await?;
-        let head = plumbing.run(&["rev-parse", "-q", "--verify", "HEAD"], b"").await?;
-        let head = String::from_utf8_lossy(&head).trim().to_owned();
+        let head = plumbing.line(&["rev-parse", "-q", "--verify", "HEAD"]).await?;
         let none = "0".repeat(head.len());
         plumbing.run(&["update-ref", &full, &head, &none], b"").await?;
         plumbing.run(&["symbolic-ref", "HEAD", &full], b"").await?;
@@ -208,10 +197,19 @@ impl Hands {
     }
 
     async fn who(&self, key: &str) -> Result<String, String> {
-        let said = Plumbing::of(&self.root)?.run(&["config", "--get", key], b"").await;
-        let said = said.ok().map(|said| String::from_utf8_lossy(&said).trim().to_owned());
+        let said = self.plumbing()?.line(&["config", "--get", key]).await.ok();
         said.filter(|said| !said.is_empty())
             .ok_or_else(|| format!("git does not know who commits: set {key}"))
+    }
+
+    /// Whether parts of the project are left out of its folder.
+    pub(super) async fn is_sparse(&self) -> bool {
+        let Ok(plumbing) = self.plumbing() else { return false };
+        plumbing.line(&["config", "--get", "core.sparseCheckout"]).await.is_ok_and(|sparse| sparse == "true")
+    }
+
+    pub(super) fn plumbing(&self) -> Result<Plumbing, String> {
+        Plumbing::of(&self.root)
     }
 }
 
@@ -256,79 +254,4 @@ fn entry(change: &str, path: &[u8]) -> Option<Vec<u8>> {
     let fields: Vec<&str> = change.strip_prefix(':')?.split(' ').collect();
     let [_, mode, _, hash, _] = fields.try_into().ok()?;
     Some([format!("{mode} {hash}\t").as_bytes(), path, b"\0"].concat())
-}
-
-/// Git's plumbing on the real repository: commands that read no file of the project and run no program, with whatever
-/// could make them do so switched off.
-struct Plumbing<'a> {
-    root: &'a Path,
-    git: PathBuf,
-}
-
-impl<'a> Plumbing<'a> {
-    fn of(root: &'a Path) -> Result<Self, String> {
-        let git = root.join(".git");
-        let own = std::fs::symlink_metadata(&git).is_ok_and(|found| found.is_dir());
-        if own {
-            Ok(Self { root, git })
-        } else {
-            Err("the project has no git directory of its own".to_owned())
-        }
-    }
-
-    async fn run(&self, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
-        self.run_on("index", args, input).await
-    }
-
-    async fn run_on(&self, index: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
-        let off = ["core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false"];
-        let mut child = Command::new("git")
-            .arg("-C")
-            .arg(self.root)
-            .args(off.iter().flat_map(|setting| ["-c", setting]))
-            .args(args)
-            .env("GIT_DIR", &self.git)
-            .env("GIT_INDEX_FILE", self.git.join(index))
-            .env("GIT_NO_LAZY_FETCH", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| format!("git cannot be started: {error}"))?;
-        let stdin = child.stdin.take();
-        let write = async {
-            if let Some(mut stdin) = stdin {
-                // A git that does not read says itself why.
-                let _closed_early = stdin.write_all(input).await;
-            }
-        };
-        let both = async { tokio::join!(write, child.wait_with_output()).1 };
-        let output = tokio::time::timeout(WITHIN, both).await.map_err(|_| "git took too long".to_owned())?;
-        let output = output.map_err(|error| format!("git: {error}"))?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        Err(format!("git: {}", shown::clipped(String::from_utf8_lossy(&output.stderr).trim(), SHOWN_CHARS)))
-    }
-
-    /// Puts `changes` into the index, by writing it anew: one that is changed in place has files looked at again, and a
-    /// filter of the repository would run for that. Git's own lock keeps others away meanwhile.
-    async fn reindex(&self, changes: &[u8]) -> Result<(), String> {
-        let lock = self.git.join("index.lock");
-        let locked = std::fs::File::create_new(&lock);
-        locked.map_err(|_| "the commit is made, but the index is locked: run `git reset`".to_owned())?;
-        let written = async {
-            let mut entries = self.run(&["ls-files", "-s", "-z"], b"").await?;
-            entries.extend_from_slice(changes);
-            self.run_on(NEW_INDEX, &["update-index", "-z", "--index-info"], &entries).await?;
-            let renamed = std::fs::rename(self.git.join(NEW_INDEX), self.git.join("index"));
-            renamed.map_err(|error| format!("the index cannot be written: {error}"))
-        };
-        let written = written.await;
-        // Both are ours; a new index that is left is written over by the next commit.
-        let _unlocked = std::fs::remove_file(&lock);
-        written
-    }
 }

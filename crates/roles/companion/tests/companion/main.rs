@@ -8,7 +8,9 @@
 mod approvals;
 mod borrowed;
 mod reading;
+mod remotes;
 mod rig;
 mod running;
 mod sessions;
+mod tasks;
 mod writing;

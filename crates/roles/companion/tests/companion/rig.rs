@@ -119,12 +119,12 @@ pub(crate) struct Rig {
     pub(crate) home: TempDir,
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
 }
 
-fn entropy() -> u128 {
+pub(crate) fn entropy() -> u128 {
     static DRAWN: AtomicU64 = AtomicU64::new(1);
     u128::from(DRAWN.fetch_add(1, Ordering::Relaxed))
 }

@@ -6,8 +6,12 @@ use serde_json::{Value, json};
 use super::approval::ApprovalClass;
 use super::turn::PastCall;
 
-/// Longest name of a branch or commit that is passed on to git.
+/// Longest name of a branch, commit or remote that is passed on to git.
 const MAX_NAME_CHARS: usize = 200;
+
+fn origin() -> String {
+    "origin".to_owned()
+}
 
 /// What the model wants done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +74,22 @@ pub enum Asked {
     GitBranch {
         name: String,
     },
+    GitFetch {
+        #[serde(default = "origin")]
+        remote: String,
+    },
+    GitPull {
+        #[serde(default = "origin")]
+        remote: String,
+        #[serde(default)]
+        branch: Option<String>,
+    },
+    GitPush {
+        #[serde(default = "origin")]
+        remote: String,
+        #[serde(default)]
+        branch: Option<String>,
+    },
     SubmitTask {
         request: String,
         #[serde(default)]
@@ -119,19 +139,30 @@ impl Asked {
 
     /// Names that go to git are plain names, so that none is an option or a range of something else.
     fn check(&self) -> Result<(), String> {
-        let (Self::GitDiff { reference: Some(name), .. }
-        | Self::GitLog { reference: Some(name), .. }
-        | Self::GitBranch { name }) = self
-        else {
-            return Ok(());
-        };
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._/~^-".contains(c);
-        let fits = !name.is_empty()
-            && name.chars().count() <= MAX_NAME_CHARS
-            && name.chars().all(plain)
-            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && !name.ends_with(".lock");
-        if fits { Ok(()) } else { Err(format!("{name:?} is no name of a commit or branch")) }
+        match self {
+            Self::GitDiff { reference: Some(name), .. }
+            | Self::GitLog { reference: Some(name), .. }
+            | Self::GitBranch { name } => plain(name, "._/~^-"),
+            Self::GitFetch { remote } => plain(remote, "._-"),
+            Self::GitPull { remote, branch } | Self::GitPush { remote, branch } => {
+                plain(remote, "._-")?;
+                branch.as_deref().map_or(Ok(()), |branch| plain(branch, "._/-"))
+            }
+            Self::GitDiff { reference: None, .. }
+            | Self::GitLog { reference: None, .. }
+            | Self::ReadFile { .. }
+            | Self::ListDirectory { .. }
+            | Self::SearchFiles { .. }
+            | Self::GitStatus {}
+            | Self::Plan { .. }
+            | Self::WriteFile { .. }
+            | Self::EditFile { .. }
+            | Self::RunShell { .. }
+            | Self::GitCommit { .. }
+            | Self::SubmitTask { .. }
+            | Self::TaskStatus { .. }
+            | Self::ApplyTask { .. } => Ok(()),
+        }
     }
 
     /// What it could do at worst, before files are looked at.
@@ -151,9 +182,21 @@ impl Asked {
             | Self::GitBranch { .. }
             | Self::ApplyTask { .. } => ApprovalClass::Write,
             Self::RunShell { .. } => ApprovalClass::Execute,
-            Self::SubmitTask { .. } => ApprovalClass::Network,
+            Self::SubmitTask { .. } | Self::GitFetch { .. } | Self::GitPull { .. } | Self::GitPush { .. } => {
+                ApprovalClass::Network
+            }
         }
     }
+}
+
+/// Whether a name has nothing but letters, digits and `marks`, and starts like a name.
+fn plain(name: &str, marks: &str) -> Result<(), String> {
+    let fits = !name.is_empty()
+        && name.chars().count() <= MAX_NAME_CHARS
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c))
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !name.ends_with(".lock");
+    if fits { Ok(()) } else { Err(format!("{name:?} is no name of a commit, branch or remote")) }
 }
 
 #[cfg(test)]
@@ -183,9 +226,16 @@ mod tests {
             let asked = Asked::of(&call("git_diff", json!({"ref": name})));
             assert!(asked.is_err(), "{name:?}");
             assert!(Asked::of(&call("git_branch", json!({"name": name}))).is_err(), "{name:?}");
+            assert!(Asked::of(&call("git_fetch", json!({"remote": name}))).is_err(), "{name:?}");
+            assert!(Asked::of(&call("git_push", json!({"branch": name}))).is_err(), "{name:?}");
         }
         for name in ["HEAD~2", "feature/x-1", "v1.0", "abc123^"] {
             assert!(Asked::of(&call("git_log", json!({"ref": name}))).is_ok(), "{name:?}");
         }
+        for address in ["https://host.example/a", "host:a", "../a", "a/b"] {
+            assert!(Asked::of(&call("git_pull", json!({"remote": address}))).is_err(), "{address:?}");
+        }
+        let pull = Asked::GitPull { remote: "origin".to_owned(), branch: None };
+        assert_eq!(Asked::of(&call("git_pull", json!({}))), Ok(pull));
     }
 }

@@ -54,6 +54,9 @@ pub fn own_tools(with: Equipment) -> Vec<Tool> {
             tool("git_log", "Latest commits", &["count?#", "ref?"]),
             tool("git_commit", "Commit files, or all changes", &["message", "files?*"]),
             tool("git_branch", "Make a branch here and switch to it", &["name"]),
+            tool("git_fetch", "Get a remote's commits", &["remote?"]),
+            tool("git_pull", "Fetch, then fast-forward", &["remote?", "branch?"]),
+            tool("git_push", "Send a branch", &["remote?", "branch?"]),
         ]);
     }
     if with.tasks {
@@ -130,7 +133,7 @@ mod tests {
         let names = |window_tokens, project| -> usize {
             own_tools(Equipment { window_tokens, project, ..ALL }).len()
         };
-        assert_eq!([names(1_024, true), names(4_096, true), names(8_192, true)], [0, 5, 15]);
+        assert_eq!([names(1_024, true), names(4_096, true), names(8_192, true)], [0, 5, 18]);
         assert_eq!(names(32_768, false), 0);
         assert_eq!(own_tools(Equipment { git: false, tasks: false, ..ALL }).len(), 7);
     }
