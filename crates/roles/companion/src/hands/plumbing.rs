@@ -7,8 +7,9 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use edgecoder_agent::session::shown;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// Longest time of one git.
 pub(super) const WITHIN: Duration = Duration::from_secs(60);
@@ -59,8 +60,10 @@ impl Git {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
+        let group = Group::of(&child);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let write = async {
             if let Some(mut stdin) = stdin {
@@ -70,7 +73,31 @@ impl Git {
         };
         let (answer, complaint) = (kept(stdout, ANSWER_BYTES), kept(stderr, COMPLAINT_BYTES));
         let ((), stdout, stderr, status) = tokio::join!(write, answer, complaint, child.wait());
+        group.let_go();
         Ok(Output { status: status?, stdout: stdout?, stderr: stderr? })
+    }
+}
+
+/// Git and the programs that it speaks through. They end with whoever waits for them; what git leaves behind when it ends by
+/// itself, such as the keeper of a key, is the person's.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(git: &Child) -> Self {
+        Self(git.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    fn let_go(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // An empty group is what we want; there is nobody to tell.
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 

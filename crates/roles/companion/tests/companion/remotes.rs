@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use edgecoder_companion::Event;
 use futures::StreamExt as _;
@@ -16,6 +17,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::rig::{Line, Rig, Scripted, Seen};
+
+/// Sooner than git's programs give up by themselves.
+const SOON: Duration = Duration::from_secs(20);
 
 /// A server with one repository, `a.git`.
 struct Server {
@@ -385,4 +389,26 @@ async fn what_a_server_says_is_cut_and_spelled_out() {
     let why = seen.results()[0].clone().unwrap_err();
     assert!(why.contains("no \\u{202e}way") && why.chars().count() < 13_000, "{}: {why:.300}", why.len());
     assert!(!why.contains('\u{202e}'));
+}
+
+#[tokio::test]
+async fn hole_07_who_hangs_up_ends_git_and_what_it_speaks_through() {
+    let (rig, _server) = rig(&[("a.txt", "one\n")]);
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/a.git", silent.local_addr().unwrap());
+    rig.git(&["remote", "set-url", "origin", &url]);
+    let agreed = chat(&rig, call("git_fetch"), &["git fetch"]);
+    let mut read = [0_u8; 4_096];
+    let mut stream = tokio::select! {
+        seen = agreed => panic!("nobody answered, and it is over: {seen:?}"),
+        stream = async {
+            let mut stream = silent.accept().await.unwrap().0;
+            assert!(stream.read(&mut read).await.unwrap() > 0, "git asks");
+            stream
+        } => stream,
+    };
+    let end = tokio::time::timeout(SOON, async {
+        while stream.read(&mut read).await.is_ok_and(|bytes| bytes > 0) {}
+    });
+    assert!(end.await.is_ok(), "a program that git started goes on");
 }

@@ -45,13 +45,17 @@ const SPOKEN: &str = r#"
 	alternateRefsCommand = :
 "#;
 
-/// Nobody is asked for a password: keys come from the person's own settings and from what holds them, or not at all.
+/// Nobody is asked for a password: keys come from the person's own settings and from what holds them, or not at all. A
+/// connection that ssh keeps for the next time would keep git's complaints open.
 const UNASKED: [(&str, &str); 5] = [
     ("GIT_ASKPASS", ""),
     ("SSH_ASKPASS", ""),
     ("SSH_ASKPASS_REQUIRE", "never"),
     ("GCM_INTERACTIVE", "never"),
-    ("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=15"),
+    (
+        "GIT_SSH_COMMAND",
+        "ssh -oBatchMode=yes -oControlMaster=no -oConnectTimeout=20 -oServerAliveInterval=15",
+    ),
 ];
 
 /// What the repository may say of the machine's file system: words that start nothing.
