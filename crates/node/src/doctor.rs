@@ -15,6 +15,7 @@ use crate::cli::Context;
 use crate::error::{Error, Exit};
 use crate::output::{Style, harmless};
 
+pub(crate) use docker::at_hand;
 pub(crate) use ports::holder;
 
 /// How much a finding matters.
@@ -65,6 +66,7 @@ pub(crate) async fn examine(context: &Context) -> Vec<Finding> {
     findings.push(engine::providers(context).await);
     findings.push(sandbox::canary(context).await);
     findings.extend(docker::daemon(context).await);
+    findings.extend(docker::others(context));
     findings.extend(ports::doors(context));
     findings.push(database::reachable(context).await);
     let private = Private::of(&context.env);

@@ -14,6 +14,7 @@
 //! move, only by the identity that the daemon resolved it to. A job that cannot have its level is refused; no other
 //! mode takes its place.
 
+mod at_hand;
 mod container;
 mod daemon;
 mod image;
@@ -24,6 +25,7 @@ mod seccomp;
 mod tree;
 mod wire;
 
+pub use at_hand::{AtHand, Listener, at_hand};
 pub use container::{Room, body};
 pub(crate) use daemon::Docker;
 pub use daemon::{Seen, look};

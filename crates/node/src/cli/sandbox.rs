@@ -4,7 +4,7 @@ mod images;
 mod layers;
 
 use clap::{Subcommand, ValueEnum};
-use edgecoder_sandbox::{Probe, Sandbox};
+use edgecoder_sandbox::{Mode, Probe, Sandbox};
 use serde_json::json;
 
 use self::layers::{Row, State};
@@ -63,6 +63,8 @@ pub(super) async fn run(context: &Context, command: SandboxCommand) -> Result<Ex
 async fn check(context: &Context, as_json: bool) -> Result<Exit, Error> {
     let config = context.loaded.config.sandbox.to_sandbox(&context.env);
     let (mode, millicores) = (config.mode, config.millicores);
+    let in_use = (mode == Mode::Docker).then(|| config.docker.socket.clone());
+    let daemons = crate::doctor::at_hand(context, in_use.as_deref());
     let sandbox = Sandbox::new(config).map_err(|error| Error::Role(error.to_string()))?;
     let probe = sandbox.probe().await;
     let rows = probe.layers.as_ref().map(|seen| layers::rows(seen, mode, millicores)).unwrap_or_default();
@@ -70,6 +72,7 @@ async fn check(context: &Context, as_json: bool) -> Result<Exit, Error> {
     if as_json {
         out.line(json!({
             "level": probe.level, "degraded": probe.degraded, "reason": probe.reason, "layers": rows,
+            "daemons": daemons,
         }));
     } else {
         out.line(headline(&probe));
@@ -82,6 +85,7 @@ async fn check(context: &Context, as_json: bool) -> Result<Exit, Error> {
             let without = if *state == State::Missing { format!(": {without}") } else { String::new() };
             out.line(format_args!("  {}  {layer:<11} {found}{without}", out.paint(style, word)));
         }
+        daemons.iter().for_each(|daemon| out.line(format_args!("  also here: {}", harmless(daemon))));
     }
     match probe.reason {
         None => Ok(Exit::Done),

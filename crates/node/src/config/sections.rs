@@ -236,8 +236,8 @@ pub(crate) struct SandboxConfig {
     /// The launcher. Default: `edgecoder-jail` beside the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) jail: Option<PathBuf>,
-    /// Socket of the daemon of mode `docker`. Default: what `DOCKER_HOST` names, else a rootless daemon's, else
-    /// `/var/run/docker.sock`.
+    /// Socket of the daemon of mode `docker`; `edgecoder sandbox check` names those that are here. Default: what
+    /// `DOCKER_HOST` names, else `/var/run/docker.sock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) docker_socket: Option<PathBuf>,
     /// Image of mode `docker`, `sha256:…` to pin it. It is never fetched. Default: one of those that
@@ -283,9 +283,7 @@ impl SandboxConfig {
     fn daemon(&self, env: &Env) -> Option<PathBuf> {
         let named = env.get("DOCKER_HOST").filter(|named| !named.is_empty());
         let named = named.map(|named| PathBuf::from(named.strip_prefix("unix://").unwrap_or(named)));
-        let rootless = || Some(Path::new(env.get("XDG_RUNTIME_DIR")?).join("docker.sock"));
-        let there = |socket: &PathBuf| socket.try_exists().unwrap_or(false);
-        self.docker_socket.clone().or(named).or_else(|| rootless().filter(there))
+        self.docker_socket.clone().or(named)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The Docker daemon of sandbox mode `docker`: whether it is there, what it is, and which images it has.
 
+use std::path::Path;
+
 use super::Finding;
 use crate::cli::Context;
 
@@ -27,6 +29,26 @@ pub(super) async fn daemon(context: &Context) -> Option<Finding> {
 #[cfg(not(target_os = "linux"))]
 pub(super) async fn daemon(_context: &Context) -> Option<Finding> {
     None
+}
+
+/// Said where there are daemons besides the one that the settings name. None is ever used unless they do.
+pub(super) fn others(context: &Context) -> Option<Finding> {
+    let named = context.loaded.config.sandbox.to_sandbox(&context.env).docker.socket;
+    let others = at_hand(context, Some(&named));
+    (!others.is_empty()).then(|| Finding::good("docker", format!("also here: {}", others.join("; "))))
+}
+
+/// The daemons of this machine but the one at `known`, in words.
+#[cfg(target_os = "linux")]
+pub(crate) fn at_hand(context: &Context, known: Option<&Path>) -> Vec<String> {
+    let found = edgecoder_sandbox::docker::at_hand(|name| context.env.get(name).map(String::as_str));
+    let others = found.iter().filter(|daemon| known != Some(&daemon.socket));
+    others.map(edgecoder_sandbox::docker::AtHand::words).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn at_hand(_context: &Context, _known: Option<&Path>) -> Vec<String> {
+    Vec::new()
 }
 
 /// First versions of what starts containers that do not let one out, by their series: CVE-2024-21626,
