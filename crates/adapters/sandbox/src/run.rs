@@ -136,7 +136,9 @@ impl Sandbox {
     /// Runs `job` to its end. Cancelling kills it at once and gives [`Error::Cancelled`]; dropping the
     /// future kills it too.
     pub async fn run(&self, job: Job, cancel: CancellationToken) -> Result<Report, Error> {
-        self.can_show(&job)?;
+        if !job.shown.is_empty() {
+            self.can_hold_capsules()?;
+        }
         match self.config.mode {
             #[cfg(unix)]
             Mode::None => self.unconfined(&job, &cancel).await,
@@ -180,18 +182,22 @@ impl Sandbox {
         workshop: &Workshop,
         cancel: CancellationToken,
     ) -> Result<(Report, Traffic), Error> {
+        self.can_hold_capsules()?;
+        if !job.shown.is_empty() {
+            return Err(Error::InvalidJob("a workshop is shown no capsules".to_owned()));
+        }
         #[cfg(target_os = "linux")]
-        if self.config.mode == Mode::Process && job.shown.is_empty() {
+        {
             let meter = gate::Meter::default();
             let report = process::run(self, &job, Some((workshop, &meter)), &cancel).await?;
             let traffic = meter.lock().clone();
-            return Ok((report, traffic));
+            Ok((report, traffic))
         }
-        let _unused = (job, workshop, cancel);
-        Err(Error::Unavailable {
-            reason: "a run that reaches hosts needs a gate".to_owned(),
-            fix: "set sandbox mode `process` on Linux",
-        })
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _unused = (workshop, cancel);
+            Err(Error::Unsupported)
+        }
     }
 
     /// Starts `job` as somebody to talk with: the stream is the command's input and output. The future is its end, as
@@ -214,14 +220,14 @@ impl Sandbox {
         })
     }
 
-    /// Trees at places of their own need a root of one's own.
-    fn can_show(&self, job: &Job) -> Result<(), Error> {
-        let own_root = self.config.mode == Mode::Process && cfg!(target_os = "linux");
-        if own_root || job.shown.is_empty() {
+    /// Whether capsules can be built and shown here, or why not: both need a root of the run's own, and in mode `docker`
+    /// that is an image's.
+    pub fn can_hold_capsules(&self) -> Result<(), Error> {
+        if self.config.mode == Mode::Process && cfg!(target_os = "linux") {
             return Ok(());
         }
         Err(Error::Unavailable {
-            reason: "capsules are shown in mode `process` only".to_owned(),
+            reason: "capsules are built and shown in mode `process` only".to_owned(),
             fix: "set sandbox mode `process` on Linux, or use no capsule",
         })
     }

@@ -89,7 +89,11 @@ pub(crate) async fn work(
             let shelf = CapsuleShelf::open(settings.capsule.dir(&context.data));
             Some(Capsules::new(shelf.map_err(|error| Error::Role(crate::error::chain(&error)))?))
         }
-        (false, _) | (true, Mode::Docker | Mode::None) => None,
+        (true, Mode::Docker | Mode::None) => {
+            tracing::info!("attempts are shown no capsules: sandbox mode `process` alone can show them");
+            None
+        }
+        (false, _) => None,
     };
     let deps = Deps { source, engine, sandbox, trees, capsules, blobs, clock: now };
     Worker::build(config, deps).run(shutdown).await.map_err(|error| Error::Role(error.to_string()))

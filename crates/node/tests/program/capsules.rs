@@ -61,6 +61,17 @@ fn nobody_is_asked_before_a_person_agreed() {
 }
 
 #[test]
+fn modes_that_cannot_hold_capsules_refuse_before_anything_is_done() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let repo = repository(home, "six==1.16.0\n");
+    let run = |args: &[&str]| rig::command(home).env("SANDBOX_MODE", "none").args(args).output().unwrap();
+    let words = ["capsules are built and shown in mode `process` only"];
+    check(&run(&["capsule", "build", "--repo", &repo, "--yes"]), 1, &words);
+    check(&run(&["capsule", "plan", "--repo", &repo]), 0, &words);
+}
+
+#[test]
 fn a_capsule_is_built_tried_moved_and_removed() {
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (home, other) = (home.path(), other.path());

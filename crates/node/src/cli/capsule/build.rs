@@ -27,8 +27,11 @@ const UNASKED: &str =
 const TICK: Duration = Duration::from_millis(120);
 
 pub(super) async fn plan(context: &Context, args: &PlanArgs) -> Result<Exit, Error> {
-    let (_, _, plan) = look(context, args, &CancellationToken::new()).await?;
+    let (builder, _, plan) = look(context, args, &CancellationToken::new()).await?;
     show::plan(context.out, &plan, args.json.json);
+    if let Err(refusal) = builder.check() {
+        context.out.note(refusal);
+    }
     if plan.is_empty() && !args.json.json {
         context.out.note("no lock file that a capsule can be made from");
     }
@@ -56,6 +59,7 @@ pub(super) async fn build(context: &Context, args: &BuildArgs) -> Result<Exit, E
 async fn build_all(context: &Context, args: &BuildArgs, stop: &CancellationToken) -> Result<Exit, Error> {
     let out = context.out;
     let (builder, manifest, plan) = look(context, &args.plan, stop).await?;
+    builder.check()?;
     let (here, mut wanted): (Vec<Planned>, Vec<Planned>) =
         plan.into_iter().partition(|planned| planned.usable().is_some() && !args.again);
     let mut kept: Vec<Kept> = here.iter().filter_map(Planned::usable).cloned().collect();

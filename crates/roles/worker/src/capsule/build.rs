@@ -92,6 +92,11 @@ pub enum Built {
 }
 
 impl Builder {
+    /// Refuses where the sandbox can neither build nor show capsules, before anybody is asked anything.
+    pub fn check(&self) -> Result<(), Error> {
+        Ok(self.sandbox.can_hold_capsules()?)
+    }
+
     /// What could be made for `manifest`, at most one of a kind. Nothing of it is run, and no host is reached.
     pub async fn plan(&self, manifest: &Manifest, stop: &CancellationToken) -> Result<Vec<Planned>, Error> {
         let (manifest, blobs) = (manifest.clone(), Arc::clone(&self.blobs));
