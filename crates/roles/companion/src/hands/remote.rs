@@ -16,6 +16,10 @@ const TOLD: usize = 20;
 /// Characters of a commit's first line that are told.
 const SUBJECT_CHARS: usize = 80;
 
+/// Every commit of a list as a diff.
+const CHANGES: [&str; 8] =
+    ["diff-tree", "--stdin", "--root", "-r", "--cc", "--no-renames", "--no-ext-diff", "--no-textconv"];
+
 /// Which of a remote's addresses.
 #[derive(Debug, Clone, Copy)]
 enum Way {
@@ -55,10 +59,26 @@ impl Hands {
         }
         let address = self.address(&remote, Way::To).await?.shown().to_owned();
         let known = format!("--remotes={remote}");
-        let commits = commits(&plumbing, &[&commit, "--not", &known]).await?;
-        let new = if there.is_none() { "the new branch " } else { "" };
-        let title = format!("git push {new}{} to {address}: {commits}", shown::line(&branch));
-        Ok(Prepared::of(ApprovalClass::Network, title, Deed::Push { remote, address, branch, commit }))
+        let which = [commit.as_str(), "--not", &known];
+        let commits = commits(&plumbing, &which).await?;
+        let secret = self.secret_among(&plumbing, &which).await?;
+        let class = if secret.is_some() { ApprovalClass::Protected } else { ApprovalClass::Network };
+        let (new, secret) =
+            (if there.is_none() { "the new branch " } else { "" }, secret.unwrap_or_default());
+        let title = format!("git push {new}{} to {address}{secret}: {commits}", shown::line(&branch));
+        Ok(Prepared::of(class, title, Deed::Push { remote, address, branch, commit }))
+    }
+
+    /// What a person has to know of the commits before they leave: one that is taken back later is sent all the same.
+    async fn secret_among(&self, plumbing: &Plumbing, which: &[&str]) -> Result<Option<String>, String> {
+        let list = plumbing.run(&[&["rev-list"], which].concat(), b"").await?;
+        let own = OwnGit::working(plumbing, &self.root).await?;
+        let Ok(changes) = own.run(&CHANGES, &list).await else {
+            return Ok(Some(" (too much to be looked through for secrets)".to_owned()));
+        };
+        let changes = String::from_utf8_lossy(&changes).into_owned();
+        let found = self.with_project(move |project| Ok(project.secret_in_diff(&changes))).await?;
+        Ok(found.map(|why| format!(" (with what looks like a secret: {why})")))
     }
 
     pub(super) async fn fetch(&self, remote: &str, address: &str) -> Result<String, String> {

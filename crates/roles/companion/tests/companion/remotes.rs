@@ -179,6 +179,18 @@ async fn a_push_shows_where_and_what_and_sends_only_then() {
 }
 
 #[tokio::test]
+async fn hole_07_a_push_with_a_secret_is_protected_also_where_it_was_taken_back() {
+    let (rig, _server) = rig(&[("a.txt", "one\n")]);
+    commit(&rig, ".env", "TOKEN=sesame\n", "oops");
+    rig.git(&["rm", "-q", ".env"]);
+    rig.git(&["commit", "-q", "-m", "taken back"]);
+    let seen = chat(&rig, call("git_push"), &[]).await;
+    let (class, title, asks) = seen.actions().remove(0);
+    assert_eq!((class.as_str(), asks), ("protected", true));
+    assert!(title.contains("(with what looks like a secret: ") && !title.contains("sesame"), "{title}");
+}
+
+#[tokio::test]
 async fn a_push_that_is_no_fast_forward_is_refused_by_the_server() {
     let (rig, server) = rig(&[("a.txt", "one\n")]);
     server.commit(&[("b.txt", "b\n")], "theirs");

@@ -16,7 +16,7 @@ pub enum ApprovalClass {
     /// It lets something of the project leave this process: another node, a server of the person's.
     Network,
     /// It changes what runs by itself or decides what runs (hooks, settings of editors, build files, dependencies), or
-    /// shows what looks like a secret.
+    /// shows or sends what looks like a secret.
     Protected,
 }
 
