@@ -15,7 +15,8 @@ use crate::launch::Failure;
 pub(super) struct Laid {
     pub(super) path: String,
     pub(super) content: Option<Vec<u8>>,
-    pub(super) executable: bool,
+    /// Who may do what, as nine bits.
+    pub(super) mode: u32,
 }
 
 /// Nothing outside the starting directory, and no link on the way.
@@ -45,7 +46,7 @@ fn lay_one(job: impl AsFd, file: &Laid) -> io::Result<()> {
         Err(error) => return Err(error.into()),
     }
     let Some(content) = &file.content else { return Ok(()) };
-    let mode = Mode::from_raw_mode(if file.executable { 0o755 } else { 0o644 });
+    let mode = Mode::from_raw_mode(file.mode);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let opened = openat2(&folder, name, flags, mode, BENEATH)?;
     File::from(opened).write_all(content)

@@ -64,8 +64,8 @@ fn read_tree(folder: &Path, prefix: &str, files: &mut Vec<Laid>) -> io::Result<(
         if kind.is_dir() {
             read_tree(&entry.path(), &format!("{path}/"), files)?;
         } else if kind.is_file() {
-            let executable = entry.metadata()?.permissions().mode() & 0o100 != 0;
-            files.push(Laid { path, content: Some(fs::read(entry.path())?), executable });
+            let mode = entry.metadata()?.permissions().mode() & 0o777;
+            files.push(Laid { path, content: Some(fs::read(entry.path())?), mode });
         }
     }
     Ok(())

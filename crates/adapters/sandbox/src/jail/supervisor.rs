@@ -38,7 +38,7 @@ pub(super) fn run() -> io::Result<(UnixStream, Outcome, Vec<Vec<u8>>)> {
     let laid = |(file, content): (&crate::launch::LaidFile, Option<Vec<u8>>)| Laid {
         path: file.path.clone(),
         content,
-        executable: file.executable,
+        mode: if file.executable { 0o755 } else { 0o644 },
     };
     let files = spec.files.iter().zip(contents).map(laid).collect();
     let (outcome, artefacts) = match supervise(&spec, files, &control) {
@@ -174,10 +174,11 @@ impl Run<'_> {
         // It may just have ended by itself.
         let _dead_already = pidfd_send_signal(&self.pidfd, Signal::KILL);
         waitpid(Some(self.pid), WaitOptions::empty()).during("reaping")?;
-        let reaped_ms = sys::reaped_cpu_ms();
+        let reaped = sys::reaped();
         let news = news::hear(news).during("hearing the child")?;
         let mut layers = self.cgroup.layers();
-        layers.cpu_ms = layers.cpu_ms.or(Some(reaped_ms));
+        layers.cpu_ms = layers.cpu_ms.or(Some(reaped.cpu_ms));
+        layers.memory_peak_bytes = layers.memory_peak_bytes.or(Some(reaped.largest_bytes));
         let mut ended = None;
         for item in news {
             match item {

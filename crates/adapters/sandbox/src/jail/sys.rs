@@ -53,9 +53,16 @@ pub(super) fn clone(flags: i32) -> io::Result<Cloned> {
     }
 }
 
-/// Processor time of all processes that were waited for, by this one or by one it waited for; ms.
+/// What the processes used that were waited for, by this one or by one it waited for.
+pub(crate) struct Reaped {
+    /// Processor time of all of them.
+    pub(crate) cpu_ms: u64,
+    /// Memory of the largest.
+    pub(crate) largest_bytes: u64,
+}
+
 #[expect(unsafe_code, reason = "no safe wrapper of getrusage exists")]
-pub(crate) fn reaped_cpu_ms() -> u64 {
+pub(crate) fn reaped() -> Reaped {
     // SAFETY: all-zero is a valid value of plain numbers, and the kernel fills it in.
     let used = unsafe {
         let mut used: libc::rusage = std::mem::zeroed();
@@ -64,7 +71,19 @@ pub(crate) fn reaped_cpu_ms() -> u64 {
     };
     let ms =
         |time: libc::timeval| u64::try_from(time.tv_sec * 1000 + time.tv_usec / 1000).unwrap_or_default();
-    ms(used.ru_utime) + ms(used.ru_stime)
+    Reaped {
+        cpu_ms: ms(used.ru_utime) + ms(used.ru_stime),
+        largest_bytes: u64::try_from(used.ru_maxrss).unwrap_or_default() * 1024,
+    }
+}
+
+/// Bytes of a page, asked of libc: before Linux 6.4 rustix reads them from a file of this process below `/proc`, which one
+/// that cannot be traced is refused.
+#[expect(unsafe_code, reason = "no safe wrapper of sysconf exists")]
+pub(crate) fn page_bytes() -> u64 {
+    // SAFETY: it takes a number and gives one.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).unwrap_or(4096)
 }
 
 /// Marks every descriptor but the first three as closed on exec, or closes them now.

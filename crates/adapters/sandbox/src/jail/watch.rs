@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
+use super::sys;
+
 /// How often it is looked at least, and how much longer the pause is than the look: a run of many processes must not
 /// cost the machine a core for being watched.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -35,8 +37,7 @@ pub(super) struct Watch {
 impl Watch {
     /// A watch on the processes below `first`, each of which may have `limit` bytes of its own.
     pub(super) fn new(first: Pid, limit: u64) -> Self {
-        let page_bytes = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
-        Self { first, limit, page_bytes, next: Instant::now(), pause: PAUSE }
+        Self { first, limit, page_bytes: sys::page_bytes(), next: Instant::now(), pause: PAUSE }
     }
 
     /// How long until the next look.

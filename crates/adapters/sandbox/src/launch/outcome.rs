@@ -54,7 +54,7 @@ pub struct Layers {
     pub overlay: bool,
     /// Whether file locks on shared trees are private to the run.
     pub lock_isolation: bool,
-    /// Most memory in use at once, bytes; cgroups only.
+    /// Most memory in use at once, bytes. Without cgroups only of the largest process that somebody waited for.
     pub memory_peak_bytes: Option<u64>,
     /// Processor time used, ms. Without cgroups only of processes that somebody waited for.
     pub cpu_ms: Option<u64>,

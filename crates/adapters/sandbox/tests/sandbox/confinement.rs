@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use edgecoder_sandbox::Exit;
+use edgecoder_sandbox::{Exit, Fault};
+use tokio_util::sync::CancellationToken;
 
 use crate::rig::{Rig, check};
 
@@ -51,7 +52,12 @@ async fn a_read_only_file_is_replaced_but_not_edited_in_place() {
     std::fs::set_permissions(rig.tree.path().join("README"), mode).unwrap();
     let command = "( echo x >>README ) 2>/dev/null || echo refused; sed -i s/read/write/ README && cat README; \
                    chmod u+w README && echo more >>README && tail -1 README";
-    assert_eq!(rig.run(command).await.stdout.text(), "refused\nwrite me\nmore\n");
+    // A tree that had to be copied is no other.
+    for faults in [&[][..], &[Fault::Overlay]] {
+        let sandbox = rig.sandbox.clone().with_faults(faults);
+        let report = sandbox.run(rig.job(command), CancellationToken::new()).await.unwrap();
+        assert_eq!(report.stdout.text(), "refused\nwrite me\nmore\n", "{faults:?}");
+    }
 }
 
 #[tokio::test]

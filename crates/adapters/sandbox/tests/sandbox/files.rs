@@ -83,8 +83,8 @@ async fn a_tree_on_a_file_system_without_overlays_is_copied_and_said_to_be() {
     let rig = Rig::new();
     // procfs can neither be id-mapped nor be owned by an ordinary user.
     let root = "/proc/sys/kernel/random".into();
-    let mut job =
-        edgecoder_sandbox::Job { root, ..rig.job("cat poolsize; cat new; echo x >boot_id; cat boot_id") };
+    let command = "cat poolsize; cat new; chmod u+w boot_id; echo x >boot_id; cat boot_id";
+    let mut job = edgecoder_sandbox::Job { root, ..rig.job(command) };
     job.files = vec![JobFile::write("new", "laid\n"), JobFile::write("poolsize", "1\n")];
     let report = rig.run_job(job).await;
     assert_eq!((report.exit, report.stdout.text()), (Exit::Code(0), "1\nlaid\nx\n".into()), "{report:?}");

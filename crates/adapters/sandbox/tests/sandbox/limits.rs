@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use edgecoder_base::Level;
-use edgecoder_sandbox::{Config, Exit, Limits, Sandbox};
+use edgecoder_sandbox::{Config, Exit, Fault, Limits, Sandbox};
+use tokio_util::sync::CancellationToken;
 
 use crate::rig::{Rig, limits};
 
@@ -56,6 +57,19 @@ async fn memory_is_bounded() {
     // Without a cgroup the allocation fails in the program, which then ends in its own way.
     let expected = if report.level >= Level::S3 { Exit::OutOfMemory } else { Exit::Code(1) };
     assert_eq!((report.exit, report.stdout.total), (expected, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn most_memory_is_told_with_a_group_and_without() {
+    const USED: u64 = 64 << 20;
+    let rig = Rig::new();
+    for faults in [&[][..], &[Fault::MemoryCgroup]] {
+        let sandbox = rig.sandbox.clone().with_faults(faults);
+        let job = rig.job(&format!("python3 -c 'b\"x\" * {USED}'"));
+        let report = sandbox.run(job, CancellationToken::new()).await.unwrap();
+        let peak = report.layers.as_ref().and_then(|layers| layers.memory_peak_bytes);
+        assert!(peak > Some(USED), "{faults:?}: {report:?}");
+    }
 }
 
 #[tokio::test]

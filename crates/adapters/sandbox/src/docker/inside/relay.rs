@@ -48,10 +48,15 @@ pub(super) fn run(
     let mut running = Running { started, launch, bounds, output, passed: 0, ended: None };
     let cause = running.watch(deadline)?;
     running.end_all()?;
-    let cpu_ms = bounds.cpu_ms().or_else(|| Some(sys::reaped_cpu_ms()));
-    let out_of_time = cpu_ms >= Some(spec.limits.cpu_ms);
+    let (reaped, bounded) = (sys::reaped(), bounds.layers());
+    let layers = crate::launch::Layers {
+        landlock_abi,
+        cpu_ms: bounded.cpu_ms.or(Some(reaped.cpu_ms)),
+        memory_peak_bytes: bounded.memory_peak_bytes.or(Some(reaped.largest_bytes)),
+        ..bounded
+    };
+    let out_of_time = layers.cpu_ms >= Some(spec.limits.cpu_ms);
     let exit = Exit::judged(cause, running.ended, bounds.ran_out_of_memory(), out_of_time);
-    let layers = crate::launch::Layers { landlock_abi, cpu_ms, ..bounds.layers() };
     let job = lay::open_job().during("opening /job")?;
     let Collected { entries, bytes } = collect::collect(&job, &spec.collect, spec.limits.artefact_bytes);
     Ok((Outcome::Ended { exit, layers, artefacts: entries }, bytes))
