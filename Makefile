@@ -13,7 +13,7 @@ PROFILE ?= default
 
 # `check` relies on the order of what it lists.
 .NOTPARALLEL:
-.PHONY: help setup tools demo test test-browser test-clients up check fmt clippy tidy doc deny bench-queue bench-ide bench-engine sandbox-images test-docker jail bench-sandbox
+.PHONY: help setup tools demo test test-browser test-clients up check fmt clippy tidy doc deny bench-queue bench-ide bench-engine sandbox-images test-docker test-machine contained benign jail bench-sandbox
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,15 @@ sandbox-images: setup ## Build the images of sandbox mode `docker` from Debian p
 
 test-docker: setup ## Test sandbox mode `docker` on this machine's dockerd, with the hostile corpus and 200 kills
 	@scripts/test-docker.sh
+
+contained: setup ## Run the hostile corpus of the sandbox: as you, and for root again as an ordinary user
+	@scripts/corpus.sh hostile $(ARGS)
+
+benign: setup ## Run the benign corpus the same way (ARGS=--write: its figures become docs/security/benign.md)
+	@scripts/benign.sh $(ARGS)
+
+test-machine: ## Test the sandbox in an emulated machine with cgroup version 2 (needs root, qemu, busybox-static)
+	@scripts/test-machine.sh
 
 test-clients: setup ## Let real clients (openai, anthropic, ollama, litellm, aider, …) speak to a node
 	@scripts/test-clients.sh $(ARGS)

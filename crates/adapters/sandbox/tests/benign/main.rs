@@ -1,6 +1,6 @@
 //! The benign corpus: what honest work does must pass, or people switch the sandbox off. `cargo test -p
-//! edgecoder-sandbox --test benign` ends with `passed N/45` and names the programs whose tools are not installed,
-//! which count as neither passed nor failed. Each is shown with its wall time and its largest memory.
+//! edgecoder-sandbox --test benign` ends with a table of all programs, with wall time and most memory, and `passed
+//! N/45`. What is not installed counts as neither passed nor failed. `make benign` runs it as both users.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -16,7 +16,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use edgecoder_sandbox::{Config, Job, Limits, Report, Sandbox};
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::programs::{PROGRAMS, Program};
 
-/// One line of the table.
+/// What a program that passed took.
 struct Figure {
     name: &'static str,
     wall: Duration,
@@ -37,28 +37,28 @@ fn main() -> ExitCode {
     let (tell, figures) = channel();
     let trials = PROGRAMS.iter().map(|program| {
         let tell = tell.clone();
-        // What is not installed is skipped by name, here and in the last lines.
         Trial::test(program.name, move || check(program, &tell)).with_ignored_flag(!is_installed(program))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     if arguments.filter.is_none() && !arguments.list && !arguments.exact {
-        summary(&figures);
+        let figures: Vec<Figure> = figures.try_iter().collect();
+        println!("| program | outcome | wall, ms | memory, MiB |\n|---|---|---|---|");
+        PROGRAMS.iter().for_each(|program| println!("{}", row(program, &figures)));
         println!("passed {}/{}", conclusion.num_passed, PROGRAMS.len());
     }
     conclusion.exit_code()
 }
 
-fn summary(figures: &Receiver<Figure>) {
-    let mut figures: Vec<Figure> = figures.try_iter().collect();
-    figures.sort_by_key(|figure| figure.name);
-    println!("{:28} {:>9} {:>9}", "program", "wall ms", "peak MiB");
-    for Figure { name, wall, peak_bytes } in figures {
-        let peak = peak_bytes.map_or_else(|| "–".to_owned(), |bytes| (bytes >> 20).to_string());
-        println!("{name:28} {:>9} {peak:>9}", wall.as_millis());
-    }
-    let absent = PROGRAMS.iter().filter(|program| !is_installed(program));
-    for program in absent {
-        println!("not installed: {} for {}", program.needs.join(", "), program.name);
+/// One line of the table.
+fn row(program: &Program, figures: &[Figure]) -> String {
+    let name = program.name;
+    match figures.iter().find(|figure| figure.name == name) {
+        Some(Figure { wall, peak_bytes, .. }) => {
+            let peak = peak_bytes.map_or_else(|| "–".to_owned(), |bytes| bytes.div_ceil(1 << 20).to_string());
+            format!("| {name} | passed | {} | {peak} |", wall.as_millis())
+        }
+        None if is_installed(program) => format!("| {name} | failed | – | – |"),
+        None => format!("| {name} | needs {} | – | – |", program.needs.join(", ")),
     }
 }
 

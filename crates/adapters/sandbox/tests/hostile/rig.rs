@@ -56,11 +56,15 @@ pub(crate) struct Rig {
     folder: TempDir,
 }
 
+/// How many times slower than usual this machine is, where it is an emulated one.
+const SLOWNESS: &str = "EDGECODER_TEST_SLOWNESS";
+
 /// Small enough to be reached at once.
 pub(crate) fn limits() -> Limits {
+    let slowness = std::env::var(SLOWNESS).map_or(1, |times| times.parse().unwrap());
     Limits {
-        wall: Duration::from_secs(20),
-        cpu: Duration::from_secs(10),
+        wall: Duration::from_secs(20) * slowness,
+        cpu: Duration::from_secs(10) * slowness,
         memory_bytes: 160 << 20,
         processes: 48,
         output_bytes: 64 << 10,
