@@ -1,5 +1,5 @@
 //! What went wrong, in as few words as a small window allows: one line in the form that the tiny model was
-//! trained on ("f([1]) returned 3, expected 5"), and a short excerpt for larger ones.
+//! trained on (`f([1]) returned 3, expected 5`), and a short excerpt for larger ones.
 
 use std::sync::LazyLock;
 
