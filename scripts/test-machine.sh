@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the sandbox on another kernel and on cgroup version 2, in a machine of its own: as root, and as a user to whom a
-# group was handed down. Nothing hostile runs outside the sandbox there either. Takes a quarter of an hour.
+# group was handed down. Nothing hostile runs outside the sandbox there either. Takes half an hour.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
