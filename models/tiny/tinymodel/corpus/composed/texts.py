@@ -15,7 +15,7 @@ MIRRORED = ["level", "noon", "abba", " aba ", "racecar", "Anna", "never odd or e
 class Texts(Family):
     """Text steps."""
 
-    name, weight = "str", 18
+    name, weight = "str", 26
 
     def draw(self, random: Random, like: Choice | None = None) -> Choice:
         count = len(like["steps"]) if like else random.choices([0, 1, 2, 3], [6, 34, 46, 14])[0]
