@@ -69,7 +69,7 @@ impl Client {
         );
         self.read.clear();
         self.stream.write_all((head + &body).as_bytes()).await.context("asking")?;
-        self.until(b";").await?;
+        self.until(b" end").await?;
         ensure!(self.read.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&self.read));
         Ok(())
     }

@@ -29,12 +29,12 @@ pub(crate) fn now() -> Duration {
 
 /// When a request had come and its first word went, as the first word says it.
 pub(crate) fn stamp(came: Duration, went: Duration) -> String {
-    format!("word {} {};", came.as_micros(), went.as_micros())
+    format!("word {} {} end", came.as_micros(), went.as_micros())
 }
 
 /// The two times of a text that holds a stamp to its end.
 pub(crate) fn stamped(text: &str) -> Option<(Duration, Duration)> {
-    let (times, _) = text.split_once("word ")?.1.split_once(';')?;
+    let (times, _) = text.split_once("word ")?.1.split_once(" end")?;
     let (came, went) = times.split_once(' ')?;
     Some((Duration::from_micros(came.parse().ok()?), Duration::from_micros(went.parse().ok()?)))
 }

@@ -60,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
         Target { name: "our door", address: node.address, path: "/v1/chat/completions", model: "scripted" },
     ];
     let litellm = match &options.litellm {
-        Some(program) => Some(Proxy::litellm(program, folder.path(), engine).await?),
+        Some(program) => Some(Proxy::litellm(&std::path::absolute(program)?, folder.path(), engine).await?),
         None => None,
     };
     if let Some(litellm) = &litellm {
