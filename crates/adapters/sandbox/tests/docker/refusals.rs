@@ -32,7 +32,7 @@ async fn a_missing_image_is_named_and_not_fetched() {
     let docker = DockerConfig { image: Some("edgecoder/none:1".into()), socket: rig.socket.clone() };
     let error = refused(Config { docker, ..config(rig.socket.clone()) }, rig.job("true")).await;
     assert!(matches!(&error, Error::ImageMissing { image } if image == "edgecoder/none:1"), "{error:?}");
-    assert!(error.to_string().contains("make sandbox-images"), "{error}");
+    assert!(error.to_string().contains("edgecoder sandbox images build"), "{error}");
 }
 
 #[tokio::test]
